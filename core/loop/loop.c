@@ -5,6 +5,7 @@
 #include "loop/child_private.h"
 
 #include <math.h>
+#include <signal.h>
 #include <uv.h>
 
 struct adt_loop {
@@ -34,6 +35,10 @@ struct adt_loop *adt_loop_new(struct adt_error *err)
         return NULL;
     }
     adt_list_init(&loop->finished);
+    /* A pipe whose reader has gone must be an error of that write, not the end of the process. */
+    struct sigaction old;
+    if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
     int rc = uv_loop_init(&loop->uv);
     if (rc < 0) {
         adt_error_errno(err, ADT_INTERNAL, -rc, "starting the event loop");

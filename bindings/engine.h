@@ -1,0 +1,70 @@
+/* engine.h - one Lua state, one loop, its tasks: the inside of what adt.h offers */
+#ifndef ADT_ENGINE_H
+#define ADT_ENGINE_H
+
+#include "adtL.h"
+#include "base/list.h"
+
+#include <stdbool.h>
+
+enum task_state { TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_ENDED };
+
+/* A coroutine under the engine's care. It is a userdata; user value 1 is the coroutine, 2 its locals, 3 its results. */
+struct task {
+    struct adt_engine *engine;
+    lua_State *co; /* NULL once ended */
+    enum task_state state;
+    bool cancelled;
+    bool failed;
+    int shield;            /* > 0: waits go on although the task was cancelled */
+    int nargs;             /* values on [co] for the first resume */
+    struct adt_list link;  /* in engine->ready */
+    struct adt_list joins; /* struct join_op of those who wait for its end */
+};
+
+struct adt_engine {
+    lua_State *L;
+    struct adt_loop *loop; /* made at the first wait */
+    struct task *current;
+    struct adt_list ready;
+    long tasks;      /* not ended */
+    int unyieldable; /* frames below the running code that a task's wait cannot cross */
+    const char *lua_dir;
+    volatile int interrupted;           /* set by the program's SIGINT handler */
+    void (*on_interrupt)(lua_State *L); /* raises; called where the main thread waits */
+};
+
+extern char adt_private_yield;
+/* Its address, as light userdata, is what the engine's own yields carry: no author's code can make it. */
+
+void adt_tasks_open(lua_State *L);
+/* Creates the task table of a new state. */
+
+void adt_tasks_close(lua_State *L);
+/* Cancels every task and runs what their <close> variables hold. */
+
+int adt_tasks_run(lua_State *L);
+/* Resumes each task that is ready, once; returns how many. May raise only for lack of memory. */
+
+void adt_task_ready(struct task *t);
+
+void adt_engine_turn(lua_State *L, double wait);
+/* One turn of the loop, then of the ready tasks. May raise. */
+
+void adt_coroutine_open(lua_State *L);
+/* Replaces coroutine.resume, wrap, yield and isyieldable by ones that pass the engine's yields up. */
+
+struct adt_engine_options {
+    const char *lua_dir; /* read Lua modules from here first; NULL: only the embedded ones */
+    bool no_env;         /* LUA_PATH and LUA_CPATH do not count */
+};
+
+lua_State *adt_state_new(struct adt_engine *e, const struct adt_engine_options *opt);
+/* A state with the standard libraries, package.searchers for our modules, and no task. NULL when out of memory. */
+
+void adt_state_close(struct adt_engine *e);
+
+void adt_modules_open(lua_State *L);
+/* Adds the searcher for embedded Lua modules and for adt.c.*. */
+
+#endif

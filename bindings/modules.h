@@ -1,0 +1,21 @@
+/* modules.h - the C modules adt.c.*, one line each */
+#ifndef ADT_MODULES_H
+#define ADT_MODULES_H
+
+#include <lua.h>
+
+/* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
+#define ADT_MODULES(X)                                                                                                 \
+    X(error)                                                                                                           \
+    X(task)
+
+#define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
+ADT_MODULES(ADT_DECLARE_MODULE)
+
+lua_CFunction adt_module_find(const char *name);
+/* The opener of module [name] ("adt.c.fs"), or NULL. */
+
+void adt_error_open(lua_State *L);
+/* Makes the class adt.Error of a new state. */
+
+#endif
