@@ -309,6 +309,15 @@ static int is_recipe(lua_State *L)
     return found;
 }
 
+/* What a script has spawned outside of any group ends with the script. */
+static int finish_tasks(lua_State *L)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "adt.task") == LUA_TTABLE && lua_getfield(L, -1, "finish") == LUA_TFUNCTION)
+        return report(L, adt_docall(L, 0, 0));
+    return LUA_OK;
+}
+
 /* A file that returns a recipe is a recipe; any other is a script and has run. */
 static int run_script(lua_State *L, const struct command_line *c)
 {
@@ -339,7 +348,7 @@ static int run_script(lua_State *L, const struct command_line *c)
         return call_cli(L, "run", push_args(L, c) + 2);
     }
     lua_settop(L, 0);
-    return EXIT_SUCCESS;
+    return finish_tasks(L) == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run_first_word(lua_State *L, const struct command_line *c)
