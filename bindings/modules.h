@@ -6,7 +6,11 @@
 
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
 #define ADT_MODULES(X)                                                                                                 \
+    X(child)                                                                                                           \
+    X(clock)                                                                                                           \
     X(error)                                                                                                           \
+    X(process)                                                                                                         \
+    X(secret)                                                                                                          \
     X(task)
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
