@@ -9,6 +9,8 @@
     X(child)                                                                                                           \
     X(clock)                                                                                                           \
     X(error)                                                                                                           \
+    X(file)                                                                                                            \
+    X(fs)                                                                                                              \
     X(process)                                                                                                         \
     X(secret)                                                                                                          \
     X(task)

@@ -171,7 +171,7 @@ static void set_text(lua_State *L, const char *field, const char *text)
     }
 }
 
-/* self() -> { pid, start_time, uid, exe, host, boot_id, user } */
+/* self() -> { pid, start_time, uid, exe, host, boot_id, user, home } */
 static int process_self(lua_State *L)
 {
     char exe[PATH_MAX] = "", host[256] = "", boot[64] = "", names[4096];
@@ -197,8 +197,10 @@ static int process_self(lua_State *L)
     set_text(L, "exe", exe);
     set_text(L, "host", host);
     set_text(L, "boot_id", boot);
-    if (getpwuid_r(getuid(), &pw, names, sizeof names, &found) == 0 && found)
+    if (getpwuid_r(getuid(), &pw, names, sizeof names, &found) == 0 && found) {
         set_text(L, "user", pw.pw_name);
+        set_text(L, "home", pw.pw_dir);
+    }
     return 1;
 }
 

@@ -104,6 +104,10 @@ function M.spawn(options)
     given[name] = options[name]
   end
   given.env = given.env and variables("process.spawn", given.env)
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    local stream = given[name]
+    given[name] = type(stream) == "table" and stream.c or stream
+  end
   local handle = start("process.spawn", argv, given)
   local pid, ticks = handle:pid()
   return setmetatable({ pid = pid, program = argv[1], ticks = ticks, c = handle }, Process)
@@ -378,6 +382,7 @@ M.start_time = c.start_time
 ---@field host string
 ---@field boot_id? string
 ---@field user? string
+---@field home? string
 ---@field uid integer
 
 --- Who this process is.
