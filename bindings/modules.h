@@ -5,9 +5,14 @@
 #include <lua.h>
 
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
-#define ADT_MODULES(X)                                                                                                 \
-    X(error)                                                                                                           \
+/* clang-format off: one line each, so that changes do not meet */
+#define ADT_MODULES(X) \
+    X(bare) \
+    X(error) \
+    X(fault) \
+    X(net) \
     X(task)
+/* clang-format on */
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
 ADT_MODULES(ADT_DECLARE_MODULE)
