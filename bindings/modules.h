@@ -8,9 +8,13 @@
 /* clang-format off: one line each, so that changes do not meet */
 #define ADT_MODULES(X) \
     X(bare) \
+    X(child) \
+    X(clock) \
     X(error) \
     X(fault) \
     X(net) \
+    X(process) \
+    X(secret) \
     X(task)
 /* clang-format on */
 
