@@ -10,6 +10,7 @@
     X(bare) \
     X(error) \
     X(fault) \
+    X(json) \
     X(net) \
     X(task)
 /* clang-format on */

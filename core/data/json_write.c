@@ -8,46 +8,55 @@
 #include <math.h>
 #include <string.h>
 
-static int added(struct adt_json_writer *w, int rc)
+static int no_room(struct adt_json_writer *w)
 {
-    if (rc == 0)
-        return 0;
     if (errno == ENOMEM)
         return adt_error_nomem(w->err);
     return adt_error_set(w->err, ADT_USAGE, "TooBig", "JSON text of more than %zu bytes", w->out->max);
 }
 
-static int new_line(struct adt_json_writer *w)
+static char *new_line(const struct adt_json_writer *w, char *p)
 {
-    size_t n = w->indent ? 1 + (size_t)w->indent * w->depth : 0;
-    char *p = adt_buf_grow(w->out, n);
-    if (!p)
-        return -1;
-    if (n) {
-        *p = '\n';
-        memset(p + 1, ' ', n - 1);
-        w->out->len += n;
-    }
-    return 0;
+    if (!w->indent)
+        return p;
+    size_t n = (size_t)w->indent * w->depth;
+    *p++ = '\n';
+    memset(p, ' ', n);
+    return p + n;
 }
 
-/* What stands before a value or a key: nothing after a key, else a comma where something came before. */
-static int lead(struct adt_json_writer *w)
+/* Room for [n] bytes, behind what stands before a value or a key: nothing after a key, else a comma where something
+ * came before. One growth a value, since most are short. NULL when there is none. */
+static char *lead(struct adt_json_writer *w, size_t n)
 {
-    if (w->value) {
-        w->value = false;
-        w->comma = true;
-        return 0;
+    char *p = adt_buf_grow(w->out, n + 2 + (size_t)w->indent * w->depth);
+    if (!p)
+        return no_room(w), NULL;
+    if (!w->value) {
+        if (w->comma)
+            *p++ = ',';
+        if (w->depth)
+            p = new_line(w, p);
     }
-    if (w->comma && adt_buf_addc(w->out, ',') < 0)
-        return -1;
+    w->value = false;
     w->comma = true;
-    return w->depth ? new_line(w) : 0;
+    return p;
+}
+
+static int done(struct adt_json_writer *w, char *end)
+{
+    w->out->len = (size_t)(end - w->out->p);
+    *end = '\0';
+    return 0;
 }
 
 static int put(struct adt_json_writer *w, const char *text, size_t n)
 {
-    return added(w, lead(w) < 0 ? -1 : adt_buf_add(w->out, text, n));
+    char *p = lead(w, n);
+    if (!p)
+        return -1;
+    memcpy(p, text, n);
+    return done(w, p + n);
 }
 
 static int write_null(void *ctx)
@@ -86,43 +95,86 @@ static const char escapes[256] = {
     'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', ['"'] = '"', ['\\'] = '\\',
 };
 
-static int put_string(struct adt_buf *out, const char *text, size_t n)
+/* How much of the start of [text] is ASCII without need of an escape. */
+static size_t plain(const char *text, size_t n)
+{
+    const uint64_t ones = ~(uint64_t)0 / 255, high = ones << 7;
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        uint64_t v;
+        memcpy(&v, text + i, 8);
+        uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
+        if ((v | (v - ones * ' ') | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & high)
+            break;
+    }
+    while (i < n && !((unsigned char)text[i] & 0x80) && !escapes[(unsigned char)text[i]])
+        i++;
+    return i;
+}
+
+static char *put_escaped(char *p, const char *text, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    if (adt_buf_addc(out, '"') < 0)
-        return -1;
-    size_t from = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (!escapes[c])
+        if (!escapes[c]) {
+            *p++ = (char)c;
             continue;
+        }
         char escape[6] = {'\\', escapes[c], '0', '0', hex[c >> 4], hex[c & 15]};
-        if (adt_buf_add(out, text + from, i - from) < 0 || adt_buf_add(out, escape, escapes[c] == 'u' ? 6 : 2) < 0)
-            return -1;
-        from = i + 1;
+        size_t length = escapes[c] == 'u' ? 6 : 2;
+        memcpy(p, escape, length);
+        p += length;
     }
-    return adt_buf_add(out, text + from, n - from) < 0 ? -1 : adt_buf_addc(out, '"');
+    return p;
+}
+
+static size_t escaped_size(const char *text, size_t n)
+{
+    size_t size = n;
+    for (size_t i = 0; i < n; i++)
+        size += escapes[(unsigned char)text[i]] ? 5 : 0;
+    return size;
+}
+
+static int not_utf8(struct adt_json_writer *w, size_t at)
+{
+    adt_error_set(w->err, ADT_USAGE, "NotUtf8", "a string that is not UTF-8 (byte %zu)", at + 1);
+    adt_error_hint(w->err, "JSON holds text only; write bytes as hexadecimal or base64");
+    return -1;
+}
+
+/* [after]: what follows the closing quote. */
+static int put_string(struct adt_json_writer *w, const char *text, size_t n, const char *after, size_t after_n)
+{
+    size_t easy = plain(text, n), rest = n - easy;
+    size_t good = rest ? adt_utf8_valid(text + easy, rest) : 0;
+    if (good != rest)
+        return not_utf8(w, easy + good);
+    char *p = lead(w, easy + escaped_size(text + easy, rest) + 2 + after_n);
+    if (!p)
+        return -1;
+    *p++ = '"';
+    if (easy)
+        memcpy(p, text, easy);
+    p = put_escaped(p + easy, text + easy, rest);
+    *p++ = '"';
+    memcpy(p, after, after_n);
+    return done(w, p + after_n);
 }
 
 static int write_string(void *ctx, const char *text, size_t n)
 {
-    struct adt_json_writer *w = ctx;
-    size_t good = adt_utf8_valid(text, n);
-    if (good != n) {
-        adt_error_set(w->err, ADT_USAGE, "NotUtf8", "a string that is not UTF-8 (byte %zu)", good + 1);
-        adt_error_hint(w->err, "JSON holds text only; write bytes as hexadecimal or base64");
-        return -1;
-    }
-    return added(w, lead(w) < 0 ? -1 : put_string(w->out, text, n));
+    return put_string(ctx, text, n, "", 0);
 }
 
 static int write_key(void *ctx, const char *text, size_t n)
 {
     struct adt_json_writer *w = ctx;
-    if (write_string(w, text, n) < 0)
+    if (put_string(w, text, n, ": ", w->indent ? 2 : 1) < 0)
         return -1;
     w->value = true;
-    return added(w, adt_buf_add(w->out, ": ", w->indent ? 2 : 1));
+    return 0;
 }
 
 static int begin(struct adt_json_writer *w, const char *bracket)
@@ -134,12 +186,17 @@ static int begin(struct adt_json_writer *w, const char *bracket)
     return 0;
 }
 
-static int end(struct adt_json_writer *w, const char *bracket)
+static int end(struct adt_json_writer *w, char bracket)
 {
     w->depth--;
-    int rc = w->comma ? new_line(w) : 0;
+    char *p = adt_buf_grow(w->out, 2 + (size_t)w->indent * w->depth);
+    if (!p)
+        return no_room(w);
+    if (w->comma)
+        p = new_line(w, p);
     w->comma = true;
-    return added(w, rc < 0 ? -1 : adt_buf_add(w->out, bracket, 1));
+    *p = bracket;
+    return done(w, p + 1);
 }
 
 static int begin_array(void *ctx)
@@ -149,7 +206,7 @@ static int begin_array(void *ctx)
 
 static int end_array(void *ctx)
 {
-    return end(ctx, "]");
+    return end(ctx, ']');
 }
 
 static int begin_object(void *ctx)
@@ -159,7 +216,7 @@ static int begin_object(void *ctx)
 
 static int end_object(void *ctx)
 {
-    return end(ctx, "}");
+    return end(ctx, '}');
 }
 
 const struct adt_events adt_json_write = {
