@@ -12,6 +12,7 @@
     X(clock) \
     X(error) \
     X(fault) \
+    X(json) \
     X(net) \
     X(process) \
     X(secret) \
