@@ -7,7 +7,8 @@
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
 #define ADT_MODULES(X)                                                                                                 \
     X(error)                                                                                                           \
-    X(task)
+    X(task)                                                                                                            \
+    X(term)
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
 ADT_MODULES(ADT_DECLARE_MODULE)
