@@ -157,6 +157,21 @@ function M.clean(text, newlines)
   return table.concat(parts)
 end
 
+-- CSI (colours, cursor), OSC (titles, links; ended by BEL or ST), and the two-byte escapes.
+local SEQUENCES = { "\27%[[0-?]*[ -/]*[@-~]", "\27%][^\7\27]*\7", "\27%][^\7\27]*\27\\", "\27[@-Z\\^_]" }
+
+--- Text without the escape sequences that programs print for a terminal. What is left of broken ones is for clean().
+---@param text string
+---@return string
+function M.strip(text)
+  if text:find("\27", 1, true) then
+    for _, sequence in ipairs(SEQUENCES) do
+      text = text:gsub(sequence, "")
+    end
+  end
+  return text
+end
+
 local SGR = "\27%[[%d;]*m"
 
 --- How many columns text takes on a terminal: combining marks none, wide characters and emoji two, a tab up to the next
