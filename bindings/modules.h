@@ -16,7 +16,9 @@
     X(net) \
     X(process) \
     X(secret) \
-    X(task)
+    X(task) \
+    X(term) \
+    /* end of the list */
 /* clang-format on */
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
