@@ -24,9 +24,7 @@ M.RUN = {
   detach = { help = "leave once jobs are submitted" },
   propagate = { help = "exit with the job program's own status" },
   ["exit-code"] = { help = "plan: exit 10 if there is something to do" },
-  ["keep-artifacts"] = { help = "keep what a test run leaves" },
   verbose = { short = "v", help = "show more" },
-  quiet = { short = "q", help = "only the verdict" },
   help = { short = "h", help = "show this" },
 }
 

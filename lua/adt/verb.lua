@@ -186,7 +186,7 @@ local function make_output(given)
   if format ~= "text" and format ~= "json" and format ~= "ndjson" then
     errors.raise { cause = "usage", message = ("unknown output format '%s'"):format(format), hint = "text, json or ndjson" }
   end
-  local out = output.new { format = format, verbose = given.verbose or false, quiet = given.quiet or false }
+  local out = output.new { format = format, verbose = given.verbose or false }
   local collected = given["report-junit"] and {}
   local function emit(event)
     if collected then collected[#collected + 1] = event end
