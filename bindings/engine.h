@@ -64,6 +64,9 @@ lua_State *adt_state_new(struct adt_engine *e, const struct adt_engine_options *
 
 void adt_state_close(struct adt_engine *e);
 
+int adt_modules_load(lua_State *L, const char *lua_dir, const char *name);
+/* Pushes the loader of our module [name] and where it comes from: 2; 0 if there is no such module. */
+
 void adt_modules_open(lua_State *L);
 /* Adds the searcher for embedded Lua modules and for adt.c.*. */
 

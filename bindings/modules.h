@@ -5,15 +5,24 @@
 #include <lua.h>
 
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
-#define ADT_MODULES(X)                                                                                                 \
-    X(child)                                                                                                           \
-    X(clock)                                                                                                           \
-    X(error)                                                                                                           \
-    X(file)                                                                                                            \
-    X(fs)                                                                                                              \
-    X(process)                                                                                                         \
-    X(secret)                                                                                                          \
-    X(task)
+/* clang-format off: one line each, so that changes do not meet */
+#define ADT_MODULES(X) \
+    X(bare) \
+    X(child) \
+    X(clock) \
+    X(error) \
+    X(fault) \
+    X(file) \
+    X(fs) \
+    X(json) \
+    X(net) \
+    X(process) \
+    X(secret) \
+    X(startup) \
+    X(task) \
+    X(term) \
+    /* end of the list */
+/* clang-format on */
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);
 ADT_MODULES(ADT_DECLARE_MODULE)

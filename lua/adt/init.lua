@@ -1,32 +1,24 @@
 --- The library that recipes and scripts require: every public module by name, the task vocabulary, recipes, parameters.
 local M = {}
 
--- Names that live in another module; everything else is the module adt.<name> itself.
-local HOME = {
-  all = "task", map = "task", race = "task", timeout = "task", spawn = "task", group = "task", sleep = "task",
-  shield = "task",
-  try = "error",
-  recipe = "recipe", run = "script",
-  int = "param", number = "param", bool = "param", string = "param", enum = "param", list = "param",
-  duration = "param", size = "param", path = "param", hostlist = "param", secret = "param",
-  sh = "process", tool = "tool", target = "target",
+-- Names that are a field of a module; every other name is the module adt.<name> itself.
+local FIELDS = {
+  all = { "task" }, map = { "task" }, race = { "task" }, timeout = { "task" }, spawn = { "task" }, group = { "task" },
+  sleep = { "task" }, shield = { "task" },
+  try = { "error" },
+  int = { "param" }, number = { "param" }, bool = { "param" }, string = { "param" }, enum = { "param" },
+  list = { "param" }, duration = { "param" }, size = { "param" }, path = { "param" }, hostlist = { "param" },
+  secret = { "param" },
+  sh = { "process" },
+  recipe = { "recipe", "define" }, run = { "script", "run" }, target = { "target", "make" }, tool = { "tool", "find" },
 }
 
--- What is a module and at the same time the name of a function above is reached by require.
 setmetatable(M, {
   __index = function(self, name)
-    local home = HOME[name]
+    local field = FIELDS[name]
     local value
-    if home == "recipe" and name == "recipe" then
-      value = require("adt.recipe").define
-    elseif name == "target" then
-      value = require("adt.target").make
-    elseif name == "tool" then
-      value = require("adt.tool").find
-    elseif name == "run" then
-      value = require("adt.script").run
-    elseif home then
-      value = require("adt." .. home)[name]
+    if field then
+      value = require("adt." .. field[1])[field[2] or name]
     elseif type(name) == "string" and name:match("^%l[%w_]*$") then
       value = require("adt." .. name)
     end
