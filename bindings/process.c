@@ -28,8 +28,9 @@ static int process_find(lua_State *L)
 {
     char path[PATH_MAX];
     if (adt_path_find(adtL_checktext(L, 1, NULL), getenv("PATH"), path, sizeof path) < 0)
-        return 0;
-    lua_pushstring(L, path);
+        lua_pushnil(L);
+    else
+        lua_pushstring(L, path);
     return 1;
 }
 
@@ -38,8 +39,9 @@ static int process_start_time(lua_State *L)
 {
     unsigned long long ticks;
     if (adt_process_start_time(check_pid(L, 1), &ticks) < 0)
-        return 0;
-    lua_pushinteger(L, (lua_Integer)ticks);
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)ticks);
     return 1;
 }
 
@@ -257,8 +259,9 @@ static int process_signal_number(lua_State *L)
 {
     int number = adt_signal_number(luaL_checkstring(L, 1));
     if (number < 0)
-        return 0;
-    lua_pushinteger(L, number);
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, number);
     return 1;
 }
 

@@ -26,14 +26,18 @@ local READ_SIZE = 64 * 1024
 ---@field nlink integer
 
 -- Passes a value on; raises where C returned an error or raised for misuse, the caller's fault in both.
-local function check(what, ok, value, ...)
-  if ok then
-    return errors.check(value, ...)
+local function check(what, ok, ...)
+  local value, err = ...
+  if not ok then
+    if errors.is(value) then
+      error(value, 0)
+    end
+    errors.raise { cause = "usage", code = "BadArgument", message = what .. ": " .. tostring(value) }
   end
-  if errors.is(value) then
-    error(value, 0)
+  if value == nil and err ~= nil then
+    error(err, 0)
   end
-  errors.raise { cause = "usage", code = "BadArgument", message = what .. ": " .. tostring(value) }
+  return ...
 end
 
 local function call(what, f, ...)
@@ -379,15 +383,19 @@ function M.open(name, mode, options)
 end
 
 -- The path is what a reader of the message needs, and C knows the descriptor alone.
-local function file_check(self, ok, value, err, ...)
+local function file_check(self, ok, ...)
+  local value, err = ...
   if not ok then
+    if errors.is(value) then
+      error(value, 0)
+    end
     errors.raise { cause = "usage", code = "BadArgument", message = ("'%s': %s"):format(self.path, tostring(value)) }
   end
   if value == nil and err ~= nil then
     err.where = err.where or self.path
     error(err, 0)
   end
-  return value, err, ...
+  return ...
 end
 
 local function method(name)
