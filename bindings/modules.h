@@ -14,9 +14,11 @@
     X(fault) \
     X(file) \
     X(fs) \
+    X(hash) \
     X(json) \
     X(net) \
     X(process) \
+    X(random) \
     X(secret) \
     X(startup) \
     X(task) \
