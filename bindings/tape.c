@@ -262,8 +262,10 @@ struct ltape *adtL_newtape(lua_State *L, const char *text, size_t n, enum adtL_b
     adt_buf_init(&t->side, SIZE_MAX / 2);
     t->keys = adt_zalloc(KEYS * sizeof *t->keys);
     t->slots = adt_zalloc(SLOTS * sizeof *t->slots);
-    if (!t->keys || !t->slots)
-        luaL_error(L, "not enough memory");
+    if (!t->keys || !t->slots) {
+        adt_error_nomem(err);
+        adtL_raise(L, err);
+    }
     return t;
 }
 

@@ -73,7 +73,8 @@ int adt_number_double(const char *p, size_t n, double *out)
     char *copy = local;
     if (n + wide >= sizeof local && !(copy = heap = adt_alloc(n + wide + 1)))
         return -1;
-    memcpy(copy, p, n);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = p[i];
     copy[n] = '\0';
     char *dot = memchr(copy, '.', n);
     if (dot && strcmp(point, ".") != 0) {

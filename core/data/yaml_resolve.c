@@ -23,9 +23,9 @@ static bool radix(const char *p, size_t n)
 {
     if (n < 3 || *p != '0' || (p[1] != 'x' && p[1] != 'o'))
         return false;
-    const char *letters = p[1] == 'x' ? "0123456789abcdefABCDEF" : "01234567";
+    char last = p[1] == 'x' ? '9' : '7';
     for (size_t i = 2; i < n; i++)
-        if (!memchr(letters, p[i], strlen(letters)))
+        if (!(p[i] >= '0' && p[i] <= last) && !(p[1] == 'x' && (p[i] | 32) >= 'a' && (p[i] | 32) <= 'f'))
             return false;
     return true;
 }

@@ -69,7 +69,7 @@ static enum style choose(const char *text, size_t n)
     if (special)
         return QUOTED;
     if (lines)
-        return memchr(" \n\t", *text, 3) ? QUOTED : BLOCK;
+        return *text == ' ' || *text == '\n' || *text == '\t' ? QUOTED : BLOCK;
     return is_plain(text, n) ? PLAIN : QUOTED;
 }
 

@@ -46,7 +46,7 @@ end
 --- as another type are quoted; text of several lines stands as a literal block. An empty table is a mapping unless
 --- marked by adt.json.array.
 ---
---- Raises (cause usage, the value's path in `where`): "NotUtf8", "MixedKeys", "BadType", "Cycle", "TooDeep" (64 levels),
+--- Raises (cause usage, the value's path in `where`): "NotUtf8", "MixedKeys", "BadType", "Cycle", "TooDeep" (64),
 --- "TooBig" (16 MiB).
 ---@param value any
 ---@return string

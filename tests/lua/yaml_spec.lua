@@ -168,4 +168,25 @@ spec:
       assert.equal(written, yaml.encode(back))
     end
   end)
+
+  it("survives each allocation that fails, and keeps nothing", function()
+    local fault = require "adt.c.fault"
+    local text = "base: &b {a: 1, t: 'x'}\nlist: [1, 2.5, *b]\nm: {<<: *b, c: 999999999999999999999}\n"
+    local value = yaml.decode(text)
+    local function work()
+      yaml.decode_all(text)
+      yaml.encode(value)
+    end
+    work()
+    local live, failures = fault.alloc_after(-1), 0
+    for n = 0, 1000 do
+      fault.alloc_after(n)
+      local ok, err = pcall(work)
+      assert.equal(live, fault.alloc_after(-1))
+      if ok then break end
+      failures = failures + 1
+      assert.matches("memory", tostring(err))
+    end
+    assert.is_true(failures > 5, failures)
+  end)
 end)

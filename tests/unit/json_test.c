@@ -16,8 +16,11 @@ struct text {
 };
 #define T(s)                                                                                                           \
     {                                                                                                                  \
-        s, sizeof s - 1                                                                                                \
+        (s), sizeof(s) - 1                                                                                             \
     }
+{
+    s, sizeof s - 1
+}
 
 static const struct text accepted[] = {
     T("[[]   ]"),
@@ -528,7 +531,8 @@ static void test_numbers(void)
             continue;
         char text[ADT_NUMBER_TEXT];
         size_t n = adt_number_write_double(v, text);
-        exact = adt_number_double(text, n, &back) == 0 && !memcmp(&v, &back, sizeof v) && back == strtod(text, NULL);
+        exact = adt_number_double(text, n, &back) == 0 && v == back && !signbit(v) == !signbit(back) &&
+                back == strtod(text, NULL);
     }
     ok(exact, "200000 doubles read back as they were, and as strtod reads them");
     char digits[5000];

@@ -239,10 +239,10 @@ static void test_writing(void)
         "[9223372036854775808,\"9223372036854775808\",\".inf\",\"-.inf\",\".nan\",\"0x1\",\"0o7\",\"+1\",\"null\"]");
     char json[4000] = "{\"";
     memset(json + 2, 'k', 1100);
-    strcpy(json + 1102, "\":{\"a\":[1]},\"");
+    snprintf(json + 1102, 100, "%s", "\":{\"a\":[1]},\"");
     size_t n = strlen(json);
     memset(json + n, 'l', 1100);
-    strcpy(json + n + 1100, "\":[{\"b\":\"x\\ny\"}]}");
+    snprintf(json + n + 1100, 100, "%s", "\":[{\"b\":\"x\\ny\"}]}");
     round_trip(json);
     char deep[2 * 65 + 1];
     memset(deep, '[', 64);
