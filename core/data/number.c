@@ -73,13 +73,13 @@ int adt_number_double(const char *p, size_t n, double *out)
     char *copy = local;
     if (n + wide >= sizeof local && !(copy = heap = adt_alloc(n + wide + 1)))
         return -1;
-    for (size_t i = 0; i < n; i++)
-        copy[i] = p[i];
+    memcpy(copy, p, n);
     copy[n] = '\0';
     char *dot = memchr(copy, '.', n);
     if (dot && strcmp(point, ".") != 0) {
         memmove(dot + wide, dot + 1, n - (size_t)(dot - copy));
-        memcpy(dot, point, wide);
+        for (size_t i = 0; i < wide; i++)
+            dot[i] = point[i];
     }
     *out = strtod(copy, NULL);
     if (isfinite(*out))
