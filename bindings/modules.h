@@ -23,6 +23,7 @@
     X(startup) \
     X(task) \
     X(term) \
+    X(yaml) \
     /* end of the list */
 /* clang-format on */
 
