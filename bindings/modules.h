@@ -8,10 +8,17 @@
 /* clang-format off: one line each, so that changes do not meet */
 #define ADT_MODULES(X) \
     X(bare) \
+    X(child) \
+    X(clock) \
     X(error) \
     X(fault) \
+    X(json) \
     X(net) \
-    X(task)
+    X(process) \
+    X(secret) \
+    X(task) \
+    X(term) \
+    /* end of the list */
 /* clang-format on */
 
 #define ADT_DECLARE_MODULE(name) int luaopen_adt_c_##name(lua_State *L);

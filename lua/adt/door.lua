@@ -40,6 +40,8 @@ local OPTIONS = { "inputs", "outputs", "find", "undo", "keep", "exists", "kind",
 --- The value that ends the collecting of steps to undo: what follows was never done.
 local COLLECTED = setmetatable({}, { __tostring = function() return "what follows was not done" end })
 
+M.collected = COLLECTED
+
 ---@param err any
 ---@return boolean
 function M.is_collected(err)

@@ -127,6 +127,7 @@ function Local:submit(job, key, dir)
   fs.write(path.join(dir, "job.json"), json.encode(spec_of(job, key)), { atomic = true, sync = true })
   local child = process.spawn {
     process.self().exe, "supervise", dir; detached = true, gated = true, stdin = "pipe", cwd = dir,
+    env = { ADTLUA_FAULT = false }, -- a fault that a crash test has set is for us, not for the job
     stdout = { file = path.join(dir, "supervisor.log"), append = true }, stderr = "stdout",
   }
   child.claim = path.join(dir, "claim")
