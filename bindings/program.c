@@ -76,11 +76,13 @@ static void raise_interrupted(lua_State *L)
     luaL_error(L, "interrupted!");
 }
 
+/* Two coroutines have the hook; the first that runs raises, the other finds that it has happened. */
 static void stop_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
-    raise_interrupted(L);
+    if (engine.interrupted)
+        raise_interrupted(L);
 }
 
 /* Both a running chunk (the hook) and a sleeping loop (the wake) must notice; both calls are safe in a handler. */
@@ -88,7 +90,9 @@ static void on_sigint(int signum)
 {
     signal(signum, SIG_DFL);
     engine.interrupted = 1;
-    lua_sethook(engine.L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    int events = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+    lua_sethook(engine.L, stop_hook, events, 1);
+    lua_sethook(engine.running, stop_hook, events, 1);
     if (engine.loop)
         adt_loop_wake(engine.loop);
 }
