@@ -275,7 +275,8 @@ describe("the program as a Lua interpreter", function()
       ["with a __name"] = "error(setmetatable({}, { __name = 'kind' }))",
       ["in arithmetic"] = "local t = {}\nprint(t.x + 1)",
       ["in a call of a field"] = "local t = {}\nt.a.b()",
-      ["deep in functions"] = "local function a() error 'deep' end\nlocal function b() a() end\nfunction c() b() end\nc()",
+      ["deep in functions"] =
+        "local function a() error 'deep' end\nlocal function b() a() end\nfunction c() b() end\nc()",
       ["after tail calls"] = "local function a() error 'tail' end\nlocal function b() return a() end\nb()",
       ["of a C function's argument"] = "string.rep()",
       ["of a method's argument"] = "('x'):rep({})",
@@ -284,7 +285,8 @@ describe("the program as a Lua interpreter", function()
       ["in a coroutine, by wrap"] = "coroutine.wrap(function() error 'inner' end)()",
       ["in a coroutine that was rethrown"] =
         "local co = coroutine.create(function() error 'x' end)\nerror(select(2, coroutine.resume(co)))",
-      ["in a metamethod"] = "local t = setmetatable({}, { __index = function(_, k) error('no ' .. k) end })\nprint(t.x)",
+      ["in a metamethod"] =
+        "local t = setmetatable({}, { __index = function(_, k) error('no ' .. k) end })\nprint(t.x)",
       ["in sort"] = "table.sort({ 3, 2, 1 }, function() error 'in sort' end)",
       ["of the stack's size"] = "local function f() return 1 + f() end\nlocal ok, m = pcall(f)\nprint(ok, #m > 20)",
       ["with a very long message"] = "error(('x'):rep(5000))",
