@@ -16,6 +16,7 @@
     X(net) \
     X(process) \
     X(secret) \
+    X(startup) \
     X(task) \
     X(term) \
     /* end of the list */

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "engine.h"
 #include "prompt.h"
+#include "startup.h"
 
 #include <limits.h>
 #include <lualib.h>
@@ -381,6 +382,7 @@ static int protected_main(lua_State *L)
     const struct command_line *c = lua_touserdata(L, 1);
     lua_settop(L, 0);
     set_arg(L, c);
+    adt_startup_take_params(L);
     lua_gc(L, LUA_GCGEN, 0, 0);
     int code = EXIT_SUCCESS;
     if ((!c->no_env && run_init(L) != LUA_OK) || act_on_options(L, c) != LUA_OK)

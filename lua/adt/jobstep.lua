@@ -307,10 +307,39 @@ end
 ---@field ranks table[]
 ---@field id any
 ---@field output string folder of the logs
+local Result = {}
+Result.__index = Result
+
+-- A grep that no line matches must end, however much was printed.
+local GREP_MOST = 1 << 30
+
+--- The lines of all ranks' output that match a Lua pattern: the captures of each, oldest attempt first.
+---@param pattern string
+---@return string[][]
+function Result:grep(pattern)
+  local found, cursor, partial, bytes = {}, nil, {}, 0
+  repeat
+    local pieces
+    pieces, cursor = self.target:logs(self.id, { cursor = cursor })
+    for _, piece in ipairs(pieces) do
+      local text = (partial[piece.name] or "") .. piece.text
+      bytes = bytes + #piece.text
+      local from = 1
+      for at in text:gmatch("()\n") do
+        local captures = { text:sub(from, at - 1):match(pattern) }
+        if captures[1] then found[#found + 1] = captures end
+        from = at + 1
+      end
+      partial[piece.name] = text:sub(math.max(from, #text - LONGEST_LINE))
+    end
+  until #pieces == 0 or bytes > GREP_MOST
+  return found
+end
 
 function M.result(ended, store, id, target)
-  return { state = ended.state, exit = ended.exit, seconds = ended.seconds, metrics = store, artefacts = ended.artefacts or {},
-    ranks = ended.ranks, id = id, output = target.folder and target:folder(id) }
+  return setmetatable({ state = ended.state, exit = ended.exit, seconds = ended.seconds, metrics = store,
+    artefacts = ended.artefacts or {}, ranks = ended.ranks, id = id, target = target,
+    output = target.folder and target:folder(id) }, Result)
 end
 
 return M

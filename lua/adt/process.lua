@@ -3,7 +3,9 @@ local cchild = require "adt.c.child"
 local clock = require "adt.c.clock"
 local c = require "adt.c.process"
 local secret = require "adt.c.secret"
+local ctask = require "adt.c.task"
 local errors = require "adt.error"
+local guard = require "adt.guard"
 local task = require "adt.task"
 
 local M = {}
@@ -25,6 +27,7 @@ local WRITE_SIZE = 1024 * 1024
 ---@field detached? boolean its own session; it outlives the handle and this process
 ---@field gated? boolean it starts to run at :go(); ends by itself if we die before
 ---@field dies_with_parent? boolean SIGKILL when this process ends
+---@field read_only? boolean it changes nothing: allowed while a plan is made, and not journalled
 ---@field limits? table<"as"|"core"|"cpu"|"fsize"|"memlock"|"nofile"|"nproc"|"stack", integer|"unlimited">
 
 ---@class adt.Exit
@@ -41,7 +44,7 @@ Process.__index = Process
 
 local SPAWN_OPTIONS = {
   env = true, clear_env = true, cwd = true, stdin = true, stdout = true, stderr = true, detached = true, gated = true,
-  dies_with_parent = true, limits = true,
+  dies_with_parent = true, limits = true, read_only = true,
 }
 
 local function usage(message, hint)
@@ -94,19 +97,31 @@ end
 
 --- Starts a program. It runs in a process group of its own, with no descriptor beyond its standard streams and without
 --- our ADTLUA_PARAM_* variables. The handle is closed by <close> or the collector, which ends the group unless detached.
+--- Inside a step it waits at its gate until the journal knows its pid: should we die, a resume waits for it to end.
 ---@param options adt.SpawnOptions
 ---@return adt.Process  # raises: usage (not found, not executable, bad argument)
 function M.spawn(options)
   errors.check_options("process.spawn", options, SPAWN_OPTIONS)
   local argv = words("process.spawn", options)
+  if not options.read_only then
+    guard.check("process.spawn")
+  end
   local given = {}
   for name in pairs(SPAWN_OPTIONS) do
     given[name] = options[name]
   end
+  given.read_only = nil
+  local step = not options.read_only and not options.gated and ctask.locals().step
+  given.gated = options.gated or step and true or nil
   given.env = given.env and variables("process.spawn", given.env)
   local handle = start("process.spawn", argv, given)
   local pid, ticks = handle:pid()
-  return setmetatable({ pid = pid, program = argv[1], ticks = ticks, c = handle }, Process)
+  local process = setmetatable({ pid = pid, program = argv[1], ticks = ticks, c = handle }, Process)
+  if step then
+    step.child(process)
+    process:go()
+  end
+  return process
 end
 
 --- When it started, in clock ticks since boot: with the pid it names this process for good.
@@ -199,6 +214,7 @@ end
 ---@field clear_env? boolean
 ---@field cwd? string
 ---@field stderr? "pipe"|"stdout"|"inherit"|"null" default "pipe"
+---@field read_only? boolean it changes nothing: allowed while a plan is made, and not journalled
 ---@field limits? table
 
 ---@class adt.RunResult : adt.Exit
@@ -208,7 +224,7 @@ end
 
 local RUN_OPTIONS = {
   input = true, timeout = true, max_output = true, check = true, env = true, clear_env = true, cwd = true,
-  stderr = true, limits = true,
+  stderr = true, limits = true, read_only = true,
 }
 
 -- What a program said last, for an error: a few lines without secrets.
@@ -325,7 +341,7 @@ end
 function M.run(options)
   check_run(options)
   local given = { stdin = options.input and "pipe" or "null", stdout = "pipe", stderr = options.stderr or "pipe" }
-  for _, name in ipairs { "env", "clear_env", "cwd", "limits" } do
+  for _, name in ipairs { "env", "clear_env", "cwd", "limits", "read_only" } do
     given[name] = options[name]
   end
   table.move(options, 1, #options, 1, given)

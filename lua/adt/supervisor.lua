@@ -184,6 +184,16 @@ local function start_ranks(job, ranks, outcome)
   return true
 end
 
+-- What ranks have started outlives them here at most until the next attempt.
+local function end_orphans()
+  for _ = 1, 100 do
+    if process.kill_tree() == 0 then
+      return
+    end
+    ctask.sleep(0.01)
+  end
+end
+
 local function run_attempt(job)
   job.folder = path.join(job.dir, "attempt-" .. job.attempt)
   fs.mkdir(job.folder, { parents = true })
@@ -195,7 +205,7 @@ local function run_attempt(job)
       watch_ranks(job, ranks, outcome)
     end
   end)
-  process.end_descendants()
+  end_orphans()
   outcome.ranks = json.array {}
   for i, rank in ipairs(ranks) do
     outcome.ranks[i] = rank.result and describe(rank, rank.result) or { rank = rank.label }
