@@ -37,7 +37,7 @@ static bool is_waiting(lua_State *L, lua_State *co)
 static lua_State *check_co(lua_State *L, int arg)
 {
     lua_State *co = lua_tothread(L, arg);
-    luaL_argexpected(L, co, arg, "coroutine");
+    luaL_argexpected(L, co, arg, "thread");
     return co;
 }
 

@@ -177,8 +177,8 @@ local SAME = {
   ["deep recursion of coroutines ends in an error, not in a crash"] = [[
     local depth = 0
     local function deeper() depth = depth + 1 return coroutine.wrap(deeper)() end
-    print(pcall(deeper))
-    print(depth > 150)
+    local ok, e = pcall(deeper)
+    print(ok, e:match "[%w ]+$", depth > 150)
     local function closing(n)
       local co = coroutine.create(function()
         local x <close> = setmetatable({}, { __close = function() if n > 0 then closing(n - 1) end end })
@@ -288,7 +288,8 @@ local SAME = {
     print(co(1, nil, nil))
     print(co(nil, nil))]],
   ["load takes its pieces from a coroutine"] = [[
-    local f = load(coroutine.wrap(function() for _, p in ipairs { "return ", "6 ", "* 7" } do coroutine.yield(p) end end))
+    local pieces = { "return ", "6 ", "* 7" }
+    local f = load(coroutine.wrap(function() for _, p in ipairs(pieces) do coroutine.yield(p) end end))
     print(f())]],
 }
 
@@ -311,7 +312,7 @@ describe("coroutine", function()
 
   describe("in a script, in a coroutine and in a task:", function()
     if not io.open(LUA) then
-      pending("needs lua5.4 to compare with")
+      pending "needs lua5.4 to compare with"
       return
     end
     for title, text in pairs(SAME) do
@@ -479,7 +480,7 @@ describe("coroutine", function()
       package.preload["spec.waiting"] = wait
       refused(require, "spec.waiting")
       package.preload["spec.waiting"] = nil
-      refused(load, wait)
+      refused(function() assert(load(wait)) end)
       -- also in a coroutine of the author's below such a call
       refused(table.sort, { 2, 1 }, function() coroutine.wrap(wait)() end)
       refused(table.sort, { 2, 1 }, function()
@@ -491,12 +492,13 @@ describe("coroutine", function()
     it("is refused in each waiting call before it has an effect", function()
       local other = c.spawn(c.sleep, 0.02)
       in_task(function()
+        local ops = c.live().op
         for _, wait in ipairs { function() c.yield() end, function() c.sleep(0) end, function() other:join() end } do
           local ok, message = pcall(table.sort, { 2, 1 }, wait)
           assert.is_false(ok)
           assert.match("waits: not in", message)
         end
-        assert.equal(1, c.live().op) -- the other's timer
+        assert.equal(ops, c.live().op)
       end)
       other:join()
     end)
@@ -741,7 +743,9 @@ describe("coroutine", function()
       end)
       c.yield()
       task:cancel()
-      assert.same({ false, "after the cancel" }, { task:join() })
+      local ok, e = task:join()
+      assert.is_false(ok)
+      assert.match("after the cancel$", e)
       assert.equal(0, c.live().op)
     end)
   end)
