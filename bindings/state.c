@@ -53,13 +53,9 @@ static const struct adt_embedded *find_embedded(const char *name)
 }
 
 /* Order: --lua-dir, so that a developer edits without building; C modules; what is embedded. */
-static int search_ours(lua_State *L)
+int adt_modules_load(lua_State *L, const char *lua_dir, const char *name)
 {
-    const char *name = luaL_checkstring(L, 1);
-    if (strncmp(name, "adt", 3) != 0 || (name[3] != '\0' && name[3] != '.'))
-        return 0;
-    const char *dir = adtL_engine(L)->lua_dir;
-    int n = dir ? search_dir(L, dir, name) : 0;
+    int n = lua_dir ? search_dir(L, lua_dir, name) : 0;
     if (n)
         return n;
     lua_CFunction open = adt_module_find(name);
@@ -69,12 +65,22 @@ static int search_ours(lua_State *L)
         return 2;
     }
     const struct adt_embedded *m = find_embedded(name);
-    if (m) {
-        if (luaL_loadbufferx(L, (const char *)m->text, m->size, m->chunk, "t") != LUA_OK)
-            return luaL_error(L, "error loading module '%s':\n\t%s", name, lua_tostring(L, -1));
-        lua_pushliteral(L, "inside adtlua");
-        return 2;
-    }
+    if (!m)
+        return 0;
+    if (luaL_loadbufferx(L, (const char *)m->text, m->size, m->chunk, "t") != LUA_OK)
+        return luaL_error(L, "error loading module '%s':\n\t%s", name, lua_tostring(L, -1));
+    lua_pushliteral(L, "inside adtlua");
+    return 2;
+}
+
+static int search_ours(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    if (strncmp(name, "adt", 3) != 0 || (name[3] != '\0' && name[3] != '.'))
+        return 0;
+    int n = adt_modules_load(L, adtL_engine(L)->lua_dir, name);
+    if (n)
+        return n;
     lua_pushfstring(L, "no module '%s' inside adtlua", name);
     return 1;
 }
@@ -116,7 +122,7 @@ lua_State *adt_state_new(struct adt_engine *e, const struct adt_engine_options *
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    e->L = L;
+    e->L = e->running = L;
     adtL_engine(L) = e;
     lua_pushcfunction(L, open_state);
     lua_pushboolean(L, opt && opt->no_env);

@@ -121,8 +121,12 @@ function M.is(value)
 end
 
 local function copy_plain(value)
-  if type(value) ~= "table" then
-    return (type(value) == "string" or type(value) == "number" or type(value) == "boolean") and value or nil
+  local kind = type(value)
+  if kind ~= "table" then
+    if kind == "string" or kind == "number" or kind == "boolean" then
+      return value
+    end
+    return nil
   end
   local copy = {}
   for k, v in pairs(value) do copy[k] = copy_plain(v) end

@@ -197,8 +197,9 @@ local function sorted_outcomes(outcomes)
 end
 
 --- Calls `f(item, index)` for each item, at most `at_once` side by side.
---- With `keep_going` returns a list of outcomes, which also has the lists `.ok` and `.failed`; a run with failed outcomes
---- ends with exit code 12 unless it fails otherwise. Without, the first failure cancels the rest and is raised.
+--- With `keep_going` returns a list of outcomes, which also has the lists `.ok` and `.failed`; a run with failed
+--- outcomes ends with exit code 12 unless it fails otherwise. Without it the first failure cancels the rest and is
+--- raised.
 ---@generic T, R
 ---@param list T[]
 ---@param options adt.MapOptions|fun(item: T, index: integer): R
