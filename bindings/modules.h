@@ -12,13 +12,18 @@
     X(clock) \
     X(error) \
     X(fault) \
+    X(file) \
+    X(fs) \
+    X(hash) \
     X(json) \
     X(net) \
     X(process) \
+    X(random) \
     X(secret) \
     X(startup) \
     X(task) \
     X(term) \
+    X(yaml) \
     /* end of the list */
 /* clang-format on */
 

@@ -28,8 +28,9 @@ static int process_find(lua_State *L)
 {
     char path[PATH_MAX];
     if (adt_path_find(adtL_checktext(L, 1, NULL), getenv("PATH"), path, sizeof path) < 0)
-        return 0;
-    lua_pushstring(L, path);
+        lua_pushnil(L);
+    else
+        lua_pushstring(L, path);
     return 1;
 }
 
@@ -38,8 +39,9 @@ static int process_start_time(lua_State *L)
 {
     unsigned long long ticks;
     if (adt_process_start_time(check_pid(L, 1), &ticks) < 0)
-        return 0;
-    lua_pushinteger(L, (lua_Integer)ticks);
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)ticks);
     return 1;
 }
 
@@ -171,7 +173,7 @@ static void set_text(lua_State *L, const char *field, const char *text)
     }
 }
 
-/* self() -> { pid, start_time, uid, exe, host, boot_id, user } */
+/* self() -> { pid, start_time, uid, exe, host, boot_id, user, home } */
 static int process_self(lua_State *L)
 {
     char exe[PATH_MAX] = "", host[256] = "", boot[64] = "", names[4096];
@@ -197,8 +199,10 @@ static int process_self(lua_State *L)
     set_text(L, "exe", exe);
     set_text(L, "host", host);
     set_text(L, "boot_id", boot);
-    if (getpwuid_r(getuid(), &pw, names, sizeof names, &found) == 0 && found)
+    if (getpwuid_r(getuid(), &pw, names, sizeof names, &found) == 0 && found) {
         set_text(L, "user", pw.pw_name);
+        set_text(L, "home", pw.pw_dir);
+    }
     return 1;
 }
 
@@ -255,8 +259,9 @@ static int process_signal_number(lua_State *L)
 {
     int number = adt_signal_number(luaL_checkstring(L, 1));
     if (number < 0)
-        return 0;
-    lua_pushinteger(L, number);
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, number);
     return 1;
 }
 

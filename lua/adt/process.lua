@@ -114,6 +114,10 @@ function M.spawn(options)
   local step = not options.read_only and not options.gated and ctask.locals().step
   given.gated = options.gated or step and true or nil
   given.env = given.env and variables("process.spawn", given.env)
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    local stream = given[name]
+    given[name] = type(stream) == "table" and stream.c or stream
+  end
   local handle = start("process.spawn", argv, given)
   local pid, ticks = handle:pid()
   local process = setmetatable({ pid = pid, program = argv[1], ticks = ticks, c = handle }, Process)
@@ -394,6 +398,7 @@ M.start_time = c.start_time
 ---@field host string
 ---@field boot_id? string
 ---@field user? string
+---@field home? string
 ---@field uid integer
 
 --- Who this process is.
