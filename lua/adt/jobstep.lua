@@ -173,7 +173,8 @@ local function follow(handle)
     local news = f:read()
     f:journal()
     if now.state == "unknown" then
-      errors.raise { cause = "unknown", code = "JobUnknown", message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
+      errors.raise { cause = "unknown", code = "JobUnknown",
+        message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
         hint = "`adtlua resume " .. handle.ctx.run.id .. "` asks again" }
     elseif now.state ~= "running" then
       while f:read() do end
@@ -267,7 +268,7 @@ function Handle:wait()
   elseif ctx.mode == "down" then
     return self:ended_or_stop()
   end
-  local ended, store = self.record.ended, nil
+  local ended, store = self.record.ended
   if ended then
     store = store_of(self.record)
   else
