@@ -337,6 +337,12 @@ function Result:grep(pattern)
   return found
 end
 
+--- What a recipe gets of a job that has ended.
+---@param ended table the journal's record of the end
+---@param store table the metrics
+---@param id string
+---@param target table
+---@return adt.JobResult
 function M.result(ended, store, id, target)
   return setmetatable({ state = ended.state, exit = ended.exit, seconds = ended.seconds, metrics = store,
     artefacts = ended.artefacts or {}, ranks = ended.ranks, id = id, target = target,
