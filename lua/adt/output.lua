@@ -14,6 +14,7 @@
 ---   summary  text
 ---   end      run, ok, exit, seconds, error, verdict
 --- `t`, seconds since the epoch, is added where it is missing.
+local clock = require "adt.c.clock"
 local errors = require "adt.error"
 local value = require "adt.output.value"
 
@@ -144,15 +145,7 @@ end
 
 --- Seconds since the epoch.
 ---@return number
-function M.now()
-  local time = M.clock
-  if not time then
-    local ok, found = pcall(require, "adt.c.time")
-    time = ok and found.now or os.time
-    M.clock = time
-  end
-  return time()
-end
+M.now = clock.now
 
 --- An error as one paragraph, as the program prints it.
 ---@param err adt.Error|any

@@ -59,8 +59,8 @@ end
 
 function M.cpu_ddp()
   return function(line)
-    local step, total, loss, rate, lr, time = line:match("step (%d+)/(%d+) loss " .. NUM .. " tokens/s " .. NUM .. " lr "
-      .. NUM .. " step_time " .. NUM)
+    local step, total, loss, rate, lr, time = line:match("step (%d+)/(%d+) loss " .. NUM .. " tokens/s " .. NUM
+      .. " lr " .. NUM .. " step_time " .. NUM)
     if integer(step) and number(loss) then
       return { step = integer(step), total = integer(total), loss = number(loss), ["tokens/s"] = number(rate),
         lr = number(lr), step_time = number(time) }
@@ -235,7 +235,8 @@ function M.torchtitan()
     local memory, percent = rest:match("memory: +([%d.]+)GiB%(([%d.]+)%%%)")
     return { step = integer(step), loss = number(loss), grad_norm = after(rest, "grad_norm:"),
       memory_gib = number(memory), memory_percent = number(percent),
-      ["tokens/s/GPU"] = number(rest:match("tps: +([%d,]+)")), ["TFLOP/s/GPU"] = number(rest:match("tflops: +([%d.,]+)")), mfu = number(rest:match("mfu: +([%d.]+)%%")) }
+      ["tokens/s/GPU"] = number(rest:match("tps: +([%d,]+)")), ["TFLOP/s/GPU"] = number(rest:match("tflops: +([%d.,]+)")),
+      mfu = number(rest:match("mfu: +([%d.]+)%%")) }
   end
 end
 

@@ -1,4 +1,5 @@
 --- Lines at the bottom of a terminal that are redrawn in place, one for each thing under way.
+local clock = require "adt.c.clock"
 local term = require "adt.term"
 local value = require "adt.output.value"
 
@@ -16,10 +17,6 @@ Live.__index = Live
 ---@return adt.output.Live
 function M.new(write, colour)
   return setmetatable({ write = write, colour = colour, items = {}, by_id = {}, drawn = 0, last = -math.huge }, Live)
-end
-
-local function now()
-  return require("adt.output").now()
 end
 
 local function bar(fraction)
@@ -58,7 +55,7 @@ function Live:drawing(time)
 end
 
 function Live:draw(force)
-  local time = now()
+  local time = clock.now()
   if not force and time - self.last < INTERVAL and time >= self.last then
     return
   end
@@ -112,7 +109,7 @@ end
 --- Writes permanent text, whole lines, above the live ones.
 ---@param text string
 function Live:above(text)
-  local drawing, count = self:drawing(now())
+  local drawing, count = self:drawing(clock.now())
   self.write(erasing(self.drawn) .. text .. drawing)
   self.drawn = count
 end
