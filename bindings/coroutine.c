@@ -4,10 +4,40 @@
  * it on, up to the task. Everything else behaves to the letter as the manual says. */
 #include "engine.h"
 
+/* registry: coroutine that a wait has passed through -> the one that resumed it; weak keys. To everybody but the engine
+ * such a coroutine is "normal": its wait goes on, and nobody may resume or close it meanwhile. */
+static char waiting_key;
+
+static void set_waiting(lua_State *L, lua_State *co, bool waits)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &waiting_key);
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    if (waits)
+        lua_pushthread(L);
+    else
+        lua_pushnil(L);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    adtL_engine(L)->waiting += waits ? 1 : -1;
+}
+
+static bool is_waiting(lua_State *L, lua_State *co)
+{
+    if (adtL_engine(L)->waiting <= 0 || lua_status(co) != LUA_YIELD || !lua_checkstack(co, 1))
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &waiting_key);
+    lua_pushthread(co);
+    lua_xmove(co, L, 1);
+    bool waits = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 2);
+    return waits;
+}
+
 static lua_State *check_co(lua_State *L, int arg)
 {
     lua_State *co = lua_tothread(L, arg);
-    luaL_argexpected(L, co, arg, "coroutine");
+    luaL_argexpected(L, co, arg, "thread");
     return co;
 }
 
@@ -25,8 +55,11 @@ static int resume(lua_State *L, lua_State *co, int nargs)
     }
     lua_xmove(L, co, nargs);
     bool blocks = e->current && !lua_isyieldable(L);
+    lua_State *outer = e->running;
     e->unyieldable += blocks;
+    e->running = co;
     int status = lua_resume(co, L, nargs, &nres);
+    e->running = outer;
     e->unyieldable -= blocks;
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
@@ -47,6 +80,8 @@ static int resume(lua_State *L, lua_State *co, int nargs)
 
 static int pass_up(lua_State *L, lua_State *co, lua_KFunction again)
 {
+    luaL_checkstack(L, 4, NULL);
+    set_waiting(L, co, true);
     lua_pushlightuserdata(L, &adt_private_yield);
     return lua_yieldk(L, 1, (lua_KContext)co, again);
 }
@@ -66,13 +101,23 @@ static int resume_results(lua_State *L, lua_State *co, int n)
 static int resume_again(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
+    set_waiting(L, (lua_State *)ctx, false);
     return resume_results(L, (lua_State *)ctx, resume(L, (lua_State *)ctx, 0));
+}
+
+static int first_resume(lua_State *L, lua_State *co, int nargs)
+{
+    if (is_waiting(L, co)) {
+        lua_pushliteral(L, "cannot resume non-suspended coroutine");
+        return RESUME_FAILED;
+    }
+    return resume(L, co, nargs);
 }
 
 static int co_resume(lua_State *L)
 {
     lua_State *co = check_co(L, 1);
-    return resume_results(L, co, resume(L, co, lua_gettop(L) - 1));
+    return resume_results(L, co, first_resume(L, co, lua_gettop(L) - 1));
 }
 
 static int wrap_again(lua_State *L, int status, lua_KContext ctx);
@@ -100,13 +145,14 @@ static int wrap_results(lua_State *L, lua_State *co, int n)
 static int wrap_again(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
+    set_waiting(L, (lua_State *)ctx, false);
     return wrap_results(L, (lua_State *)ctx, resume(L, (lua_State *)ctx, 0));
 }
 
 static int wrapped(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-    return wrap_results(L, co, resume(L, co, lua_gettop(L)));
+    return wrap_results(L, co, first_resume(L, co, lua_gettop(L)));
 }
 
 static int co_wrap(lua_State *L)
@@ -140,11 +186,82 @@ static int co_isyieldable(lua_State *L)
     return 1;
 }
 
+static const char *status_of(lua_State *L, lua_State *co)
+{
+    if (co == L)
+        return "running";
+    lua_Debug ar;
+    switch (lua_status(co)) {
+    case LUA_YIELD:
+        return is_waiting(L, co) ? "normal" : "suspended";
+    case LUA_OK:
+        if (lua_getstack(co, 0, &ar))
+            return "normal";
+        return lua_gettop(co) == 0 ? "dead" : "suspended";
+    default:
+        return "dead";
+    }
+}
+
+static int co_status(lua_State *L)
+{
+    lua_pushstring(L, status_of(L, check_co(L, 1)));
+    return 1;
+}
+
+static int co_close(lua_State *L)
+{
+    lua_State *co = check_co(L, 1);
+    const char *status = status_of(L, co);
+    if (*status != 's' && *status != 'd')
+        return luaL_error(L, "cannot close a %s coroutine", status);
+    if (lua_resetthread(co) == LUA_OK) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushboolean(L, 0);
+    lua_xmove(co, L, 1);
+    return 2;
+}
+
+/* Pushes the coroutine that waits inside of [outer]; false when there is none. */
+static bool push_inner(lua_State *L, lua_State *outer)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &waiting_key);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+        if (lua_tothread(L, -1) == outer) {
+            lua_pop(L, 1);
+            lua_remove(L, -2);
+            return true;
+        }
+    lua_pop(L, 1);
+    return false;
+}
+
+void adt_coroutine_close(lua_State *L, lua_State *co)
+{
+    luaL_checkstack(L, 8, "closing coroutines");
+    if (push_inner(L, co)) {
+        lua_State *inner = lua_tothread(L, -1);
+        adt_coroutine_close(L, inner);
+        set_waiting(L, inner, false);
+        lua_pop(L, 1);
+    }
+    lua_resetthread(co);
+}
+
 void adt_coroutine_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield }, {"isyieldable", co_isyieldable}, {NULL, NULL}};
+        {"resume", co_resume}, {"wrap", co_wrap},   {"yield", co_yield }, {"isyieldable", co_isyieldable},
+        {"status", co_status}, {"close", co_close}, {NULL, NULL}};
     lua_getglobal(L, "coroutine");
     luaL_setfuncs(L, functions, 0);
     lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &waiting_key);
 }

@@ -17,7 +17,7 @@ struct task {
     bool cancelled;
     bool failed;
     int shield;            /* > 0: waits go on although the task was cancelled */
-    int nargs;             /* values on [co] for the first resume */
+    int nargs;             /* values on [co] for the first resume, above the body */
     struct adt_list link;  /* in engine->ready */
     struct adt_list joins; /* struct join_op of those who wait for its end */
 };
@@ -26,6 +26,8 @@ struct adt_engine {
     lua_State *L;
     struct adt_loop *loop; /* made at the first wait */
     struct task *current;
+    lua_State *running; /* the coroutine whose code runs; L outside of any */
+    long waiting;       /* author's coroutines that a wait has passed through, about */
     struct adt_list ready;
     long tasks;      /* not ended */
     int unyieldable; /* frames below the running code that a task's wait cannot cross */
@@ -52,7 +54,11 @@ void adt_engine_turn(lua_State *L, double wait);
 /* One turn of the loop, then of the ready tasks. May raise. */
 
 void adt_coroutine_open(lua_State *L);
-/* Replaces coroutine.resume, wrap, yield and isyieldable by ones that pass the engine's yields up. */
+/* Replaces the functions of coroutine.* that must know of the engine's yields. */
+
+void adt_coroutine_close(lua_State *L, lua_State *co);
+/* Closes [co], a task's, after the author's coroutines that its wait has passed through: innermost first, as an error
+ * would. Leaves [co] with at most an error message on its stack. */
 
 struct adt_engine_options {
     const char *lua_dir; /* read Lua modules from here first; NULL: only the embedded ones */

@@ -4,8 +4,6 @@
 #include "data/json.h"
 #include "modules.h"
 
-#include <string.h>
-
 enum { MAX_DEPTH = 4096 /* what the C stack carries, ASan builds included */ };
 
 /* The event at which a repeated key came, found again to tell its place. */
@@ -72,26 +70,6 @@ static int fail_twin(lua_State *L, const char *text, size_t n, const struct adt_
     return adtL_fail(L, &err);
 }
 
-static enum adtL_big check_big(lua_State *L, int idx)
-{
-    const char *big = adtL_optstring(L, idx, "big", "float");
-    if (!strcmp(big, "string"))
-        return ADTL_BIG_STRING;
-    if (!strcmp(big, "error"))
-        return ADTL_BIG_ERROR;
-    if (strcmp(big, "float") != 0)
-        luaL_error(L, "option 'big' must be 'float', 'string' or 'error', not '%s'", big);
-    return ADTL_BIG_FLOAT;
-}
-
-static lua_Integer check_range(lua_State *L, int idx, const char *field, lua_Integer otherwise, lua_Integer max)
-{
-    lua_Integer n = adtL_optinteger(L, idx, field, otherwise);
-    if (n < 1 || n > max)
-        luaL_error(L, "option '%s' must be 1 to %I", field, (LUAI_UACINT)max);
-    return n;
-}
-
 /* decode(text, opts?) -> value | nil, err */
 static int json_decode(lua_State *L)
 {
@@ -106,10 +84,10 @@ static int json_decode(lua_State *L)
     if (!lua_isnil(L, 2)) {
         luaL_checktype(L, 2, LUA_TTABLE);
         adtL_checkfields(L, 2, "json.decode", known);
-        opt.max_depth = (unsigned)check_range(L, 2, "max_depth", ADT_JSON_DEPTH, MAX_DEPTH);
-        opt.max_size = (size_t)check_range(L, 2, "max_size", ADT_JSON_SIZE, 1 << 30);
+        opt.max_depth = (unsigned)adtL_checkrange(L, 2, "max_depth", ADT_JSON_DEPTH, MAX_DEPTH);
+        opt.max_size = (size_t)adtL_checkrange(L, 2, "max_size", ADT_JSON_SIZE, 1 << 30);
         unique = adtL_optboolean(L, 2, "unique", false);
-        big = check_big(L, 2);
+        big = adtL_checkbig(L, 2);
         opt.name = adtL_optstring(L, 2, "name", NULL);
     }
     struct ltape *tape = adtL_newtape(L, text, n, big, &err);

@@ -5,7 +5,8 @@
 #include <lua.h>
 
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
-/* clang-format off: one line each, so that changes do not meet */
+/* One line each, so that changes do not meet. */
+/* clang-format off */
 #define ADT_MODULES(X) \
     X(bare) \
     X(child) \
@@ -23,6 +24,7 @@
     X(startup) \
     X(task) \
     X(term) \
+    X(yaml) \
     /* end of the list */
 /* clang-format on */
 

@@ -5,6 +5,7 @@
 #include "prompt.h"
 #include "startup.h"
 
+#include <limits.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,11 +77,13 @@ static void raise_interrupted(lua_State *L)
     luaL_error(L, "interrupted!");
 }
 
+/* Two coroutines have the hook; the first that runs raises, the other finds that it has happened. */
 static void stop_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
     lua_sethook(L, NULL, 0, 0);
-    raise_interrupted(L);
+    if (engine.interrupted)
+        raise_interrupted(L);
 }
 
 /* Both a running chunk (the hook) and a sleeping loop (the wake) must notice; both calls are safe in a handler. */
@@ -88,7 +91,9 @@ static void on_sigint(int signum)
 {
     signal(signum, SIG_DFL);
     engine.interrupted = 1;
-    lua_sethook(engine.L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    int events = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+    lua_sethook(engine.L, stop_hook, events, 1);
+    lua_sethook(engine.running, stop_hook, events, 1);
     if (engine.loop)
         adt_loop_wake(engine.loop);
 }
@@ -288,13 +293,19 @@ static int call_cli(lua_State *L, const char *name, int nargs)
     return code;
 }
 
-static int push_args(lua_State *L, const struct command_line *c)
+/* The script's arguments as the table arg holds them by now: what ran before may have changed it. */
+static int push_args(lua_State *L)
 {
-    int n = c->argc - c->script - 1;
-    luaL_checkstack(L, n + 4, "too many arguments");
-    for (int i = 1; i <= n; i++)
-        lua_pushstring(L, c->argv[c->script + i]);
-    return n;
+    if (lua_getglobal(L, "arg") != LUA_TTABLE)
+        return luaL_error(L, "'arg' is not a table");
+    int table = lua_gettop(L);
+    lua_Integer n = luaL_len(L, table);
+    if (n < 0 || n > INT_MAX - 4 || !lua_checkstack(L, (int)n + 4))
+        return luaL_error(L, "too many arguments to script");
+    for (lua_Integer i = 1; i <= n; i++)
+        lua_rawgeti(L, table, i);
+    lua_remove(L, table);
+    return (int)n;
 }
 
 static int is_recipe(lua_State *L)
@@ -325,28 +336,23 @@ static int run_script(lua_State *L, const struct command_line *c)
     const char *name = c->argv[c->script];
     if (!strcmp(name, "-") && strcmp(c->argv[c->script - 1], "--") != 0)
         name = NULL;
-    int n = push_args(L, c);
-    for (int i = 1; name && i <= n; i++)
-        if (!strcmp(c->argv[c->script + i], "--help")) {
+    for (int i = c->script + 1; name && i < c->argc; i++)
+        if (!strcmp(c->argv[i], "--help")) {
             lua_pushstring(L, name);
-            lua_insert(L, -(n + 1));
-            int code = call_cli(L, "help", n + 1);
+            int code = call_cli(L, "help", push_args(L) + 1);
             if (code >= 0)
                 return code;
-            n = push_args(L, c);
             break;
         }
     int status = luaL_loadfile(L, name);
-    if (status == LUA_OK) {
-        lua_insert(L, -(n + 1));
-        status = adt_docall(L, n, LUA_MULTRET);
-    }
+    if (status == LUA_OK)
+        status = adt_docall(L, push_args(L), LUA_MULTRET);
     if (report(L, status) != LUA_OK)
         return EXIT_FAILURE;
     if (lua_gettop(L) >= 1 && is_recipe(L)) {
         lua_settop(L, 1);
         lua_pushstring(L, c->argv[c->script]);
-        return call_cli(L, "run", push_args(L, c) + 2);
+        return call_cli(L, "run", push_args(L) + 2);
     }
     lua_settop(L, 0);
     return finish_tasks(L) == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -357,7 +363,7 @@ static int run_first_word(lua_State *L, const struct command_line *c)
     if (is_file(c->argv[c->script]))
         return run_script(L, c);
     lua_pushstring(L, c->argv[c->script]);
-    return call_cli(L, "command", push_args(L, c) + 1);
+    return call_cli(L, "command", push_args(L) + 1);
 }
 
 static int run_stdin(lua_State *L, const struct command_line *c)

@@ -22,7 +22,8 @@ static const char *prompt_text(lua_State *L, bool first)
     return luaL_tolstring(L, -1, NULL);
 }
 
-/* Pushes the next line without its end; false at the end of the input. */
+/* Pushes the next line without its end; false at the end of the input. A first line "=x" means "return x", as in Lua
+ * before 5.3. */
 static bool push_line(lua_State *L, bool first)
 {
     int top = lua_gettop(L);
@@ -34,8 +35,11 @@ static bool push_line(lua_State *L, bool first)
     int c;
     bool any = false;
     while ((c = getchar()) != EOF && c != '\n') {
+        if (first && !any && c == '=')
+            luaL_addstring(&b, "return ");
+        else
+            luaL_addchar(&b, (char)c);
         any = true;
-        luaL_addchar(&b, (char)c);
     }
     luaL_pushresult(&b);
     if (c == EOF && !any)
@@ -52,25 +56,26 @@ static bool is_incomplete(lua_State *L, int status)
     return n >= 5 && !strcmp(message + n - 5, "<eof>");
 }
 
-/* Compiles the line at 1 as an expression, else as a statement with as many more lines as it needs. */
+/* Compiles the line at 1 as an expression, else as a statement with as many more lines as it needs. Leaves the function
+ * or the message at 2. */
 static int compile(lua_State *L)
 {
     const char *text = lua_tostring(L, 1);
-    const char *expression = lua_pushfstring(L, "return %s", text);
-    if (luaL_loadbuffer(L, expression, strlen(expression), "=stdin") == LUA_OK) {
+    const char *expression = lua_pushfstring(L, "return %s;", text);
+    int status = luaL_loadbuffer(L, expression, strlen(expression), "=stdin");
+    if (status == LUA_OK) {
         lua_remove(L, 2);
         return LUA_OK;
     }
-    lua_settop(L, 1);
     for (;;) {
+        lua_settop(L, 1);
         size_t n;
         text = lua_tolstring(L, 1, &n);
-        int status = luaL_loadbuffer(L, text, n, "=stdin");
-        if (!is_incomplete(L, status) || (lua_pop(L, 1), !push_line(L, false)))
+        status = luaL_loadbuffer(L, text, n, "=stdin");
+        if (!is_incomplete(L, status) || !push_line(L, false))
             return status;
-        lua_pushliteral(L, "\n");
-        lua_insert(L, -2);
-        lua_concat(L, 3);
+        lua_pushfstring(L, "%s\n%s", lua_tostring(L, 1), lua_tostring(L, 3));
+        lua_replace(L, 1);
     }
 }
 
@@ -92,8 +97,6 @@ void adt_prompt_run(lua_State *L, const char *progname)
     lua_settop(L, 0);
     while (push_line(L, true)) {
         int status = compile(L);
-        if (lua_gettop(L) < 2)
-            break; /* the input ended inside a statement */
         if (status == LUA_OK)
             status = adt_docall(L, 0, LUA_MULTRET);
         if (status == LUA_OK) {

@@ -122,7 +122,7 @@ lua_State *adt_state_new(struct adt_engine *e, const struct adt_engine_options *
     lua_State *L = luaL_newstate();
     if (!L)
         return NULL;
-    e->L = L;
+    e->L = e->running = L;
     adtL_engine(L) = e;
     lua_pushcfunction(L, open_state);
     lua_pushboolean(L, opt && opt->no_env);

@@ -217,15 +217,35 @@ static int on_end(void *ctx)
     return 0;
 }
 
-#define COMMON                                                                                                         \
-    .null = on_null, .boolean = on_boolean, .integer = on_integer, .number = on_number, .string = on_string,           \
-    .begin_array = on_begin_array, .end_array = on_end, .begin_object = on_begin_object, .key = on_key,                \
+#define COMMON \
+    .null = on_null, .boolean = on_boolean, .integer = on_integer, .number = on_number, .string = on_string, \
+    .begin_array = on_begin_array, .end_array = on_end, .begin_object = on_begin_object, .key = on_key, \
     .end_object = on_end
 
 const struct adt_events *adtL_tape_events(const struct ltape *tape)
 {
     static const struct adt_events rounding = {COMMON}, exact = {COMMON, .big = on_big};
     return tape->big == ADTL_BIG_FLOAT ? &rounding : &exact;
+}
+
+enum adtL_big adtL_checkbig(lua_State *L, int idx)
+{
+    const char *big = adtL_optstring(L, idx, "big", "float");
+    if (!strcmp(big, "string"))
+        return ADTL_BIG_STRING;
+    if (!strcmp(big, "error"))
+        return ADTL_BIG_ERROR;
+    if (strcmp(big, "float") != 0)
+        luaL_error(L, "option 'big' must be 'float', 'string' or 'error', not '%s'", big);
+    return ADTL_BIG_FLOAT;
+}
+
+lua_Integer adtL_checkrange(lua_State *L, int idx, const char *field, lua_Integer otherwise, lua_Integer max)
+{
+    lua_Integer n = adtL_optinteger(L, idx, field, otherwise);
+    if (n < 1 || n > max)
+        luaL_error(L, "option '%s' must be 1 to %I", field, (LUAI_UACINT)max);
+    return n;
 }
 
 struct ltape *adtL_newtape(lua_State *L, const char *text, size_t n, enum adtL_big big, struct adt_error *err)
@@ -242,8 +262,10 @@ struct ltape *adtL_newtape(lua_State *L, const char *text, size_t n, enum adtL_b
     adt_buf_init(&t->side, SIZE_MAX / 2);
     t->keys = adt_zalloc(KEYS * sizeof *t->keys);
     t->slots = adt_zalloc(SLOTS * sizeof *t->slots);
-    if (!t->keys || !t->slots)
-        luaL_error(L, "not enough memory");
+    if (!t->keys || !t->slots) {
+        adt_error_nomem(err);
+        adtL_raise(L, err);
+    }
     return t;
 }
 

@@ -10,6 +10,7 @@ static char tasks_key;  /* registry: task pointer -> task userdata, while it has
 static char locals_key; /* registry: the locals of the main thread */
 
 enum { UV_COROUTINE = 1, UV_LOCALS, UV_RESULTS };
+enum { RESUMES_PER_TURN = 64 };
 
 struct join_op {
     struct adt_op op;
@@ -90,15 +91,18 @@ static void task_resume(lua_State *L, struct task *t)
 {
     struct adt_engine *e = t->engine;
     struct task *outer = e->current;
+    lua_State *outer_running = e->running;
     int outer_unyieldable = e->unyieldable;
     int nargs = t->nargs, nres = 0;
     t->nargs = 0;
     t->state = TASK_RUNNING;
     e->current = t;
+    e->running = t->co;
     e->unyieldable = 0;
     luaL_checkstack(L, 8, "resuming a task");
     int status = lua_resume(t->co, L, nargs, &nres);
     e->current = outer;
+    e->running = outer_running;
     e->unyieldable = outer_unyieldable;
     switch (status) {
     case LUA_YIELD:
@@ -109,7 +113,7 @@ static void task_resume(lua_State *L, struct task *t)
     case LUA_OK:
         store_results(L, t, nres);
         break;
-    default:
+    default: /* out of memory before the body's protected call, or in it */
         t->failed = true;
         lua_resetthread(t->co);
         store_results(L, t, 1);
@@ -142,7 +146,10 @@ void adt_engine_turn(lua_State *L, double wait)
         wait = 0;
     if (adt_loop_step(adtL_loop(L), wait, &err) < 0)
         adtL_raise(L, &err);
-    adt_tasks_run(L);
+    /* Tasks that only pass the turn among each other are not worth a poll of the kernel every time. */
+    int resumed = adt_tasks_run(L);
+    while (resumed < RESUMES_PER_TURN && !adt_list_empty(&e->ready))
+        resumed += adt_tasks_run(L);
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
@@ -238,6 +245,26 @@ int adtL_finish_none(lua_State *L, struct lop *o)
 
 /* --- adt.c.task --------------------------------------------------------------------------------------------------- */
 
+static int body_ended(lua_State *L, int status, lua_KContext ctx)
+{
+    ((struct task *)ctx)->failed = status != LUA_OK && status != LUA_YIELD;
+    return lua_gettop(L);
+}
+
+/* The first function of a task. It calls the author's in protected mode, so that <close> variables run inside of the
+ * task also after an error, and may wait. */
+static int task_body(lua_State *L)
+{
+    struct task *t = adtL_engine(L)->current;
+    if (t->cancelled && t->shield == 0) {
+        push_cancelled(L);
+        t->failed = true;
+        return 1;
+    }
+    int status = lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, (lua_KContext)t, body_ended);
+    return body_ended(L, status, (lua_KContext)t);
+}
+
 static void push_locals(lua_State *L, struct task *t)
 {
     if (t) {
@@ -276,11 +303,12 @@ static int task_spawn(lua_State *L)
     lua_rawsetp(L, -2, t);
     lua_pop(L, 1);
     lua_insert(L, 1);
-    if (!lua_checkstack(co, nargs + 1))
+    if (!lua_checkstack(co, nargs + 2))
         return luaL_error(L, "too many arguments to a task");
+    lua_pushcfunction(co, task_body);
     lua_xmove(L, co, nargs + 1);
     t->co = co;
-    t->nargs = nargs;
+    t->nargs = nargs + 1;
     t->state = TASK_PARKED;
     e->tasks++;
     adt_task_ready(t);
@@ -473,7 +501,7 @@ void adt_tasks_close(lua_State *L)
             break;
         struct task *t = lua_touserdata(L, -1);
         t->cancelled = true;
-        lua_resetthread(t->co);
+        adt_coroutine_close(L, t->co);
         lua_settop(t->co, 0);
         t->failed = true;
         push_cancelled(t->co);

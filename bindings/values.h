@@ -10,6 +10,12 @@
 
 enum adtL_big { ADTL_BIG_FLOAT, ADTL_BIG_STRING, ADTL_BIG_ERROR };
 
+enum adtL_big adtL_checkbig(lua_State *L, int idx);
+/* The option `big` of the table at [idx]: what becomes of integers beyond 64 bits. */
+
+lua_Integer adtL_checkrange(lua_State *L, int idx, const char *field, lua_Integer otherwise, lua_Integer max);
+/* The option [field], 1 to [max]. */
+
 struct ltape;
 
 struct ltape *adtL_newtape(lua_State *L, const char *text, size_t n, enum adtL_big big, struct adt_error *err);

@@ -78,7 +78,8 @@ int adt_number_double(const char *p, size_t n, double *out)
     char *dot = memchr(copy, '.', n);
     if (dot && strcmp(point, ".") != 0) {
         memmove(dot + wide, dot + 1, n - (size_t)(dot - copy));
-        memcpy(dot, point, wide);
+        for (size_t i = 0; i < wide; i++)
+            dot[i] = point[i];
     }
     *out = strtod(copy, NULL);
     if (isfinite(*out))

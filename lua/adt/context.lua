@@ -99,7 +99,9 @@ function Context:check(name, ok, evidence)
   if self.mode == "do" then
     self.run:record(record)
   end
-  self.emit(record)
+  if self.mode ~= "down" then
+    self.emit(record)
+  end
   return record.ok
 end
 
@@ -127,7 +129,9 @@ function Context:summary(text)
   self.emit { type = "summary", text = tostring(text) }
 end
 
--- Evidence is journalled: plain data, and short.
+--- A check's evidence as it is journalled: plain data, and short.
+---@param value any
+---@return any
 function M.evidence(value)
   if value == nil or type(value) == "number" or type(value) == "boolean" then
     if value ~= value or value == math.huge or value == -math.huge then

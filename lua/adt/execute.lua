@@ -121,13 +121,13 @@ end
 
 local function verdict(x, ctx, err)
   if err then
-    return "FAILED: " .. err.message
+    return err.message
   end
   local n = #ctx.checks
   if n == 0 then
     return "done; nothing was checked"
   end
-  return ("OK: %d check%s passed"):format(n, n == 1 and "" or "s")
+  return ("%d check%s passed"):format(n, n == 1 and "" or "s")
 end
 
 local function finish_do(x, ctx, err, started)
@@ -181,7 +181,7 @@ local function down(x)
   local steps = #ctx.door.collected
   local _, failure = errors.try(ctx.door.undo_all, ctx.door, x.with_data)
   local exit = failure and errors.exit_code(failure) or 0
-  local text = failure and "FAILED: " .. failure.message or steps == 0 and "there was nothing to take back" or "down"
+  local text = failure and failure.message or steps == 0 and "there was nothing to take back" or "down"
   x.run:record({ type = "end", state = failure and "failed" or "down", exit = exit, verdict = text, error = failure and plain_error(failure) }, true)
   x.emit { type = "end", run = x.run.id, ok = not failure, exit = exit, seconds = time.monotonic() - started, error = failure, verdict = text }
   return exit, failure
@@ -201,7 +201,7 @@ function M.execute(x)
   end
   -- The journal itself could not be written, or our own code is at fault.
   err = exit
-  x.emit { type = "end", run = x.run and x.run.id, ok = false, exit = errors.exit_code(err), error = err, verdict = "FAILED: " .. err.message }
+  x.emit { type = "end", run = x.run and x.run.id, ok = false, exit = errors.exit_code(err), error = err, verdict = err.message }
   return errors.exit_code(err), err
 end
 

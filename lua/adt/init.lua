@@ -7,11 +7,17 @@ local FIELDS = {
   sleep = { "task" }, shield = { "task" },
   try = { "error" },
   int = { "param" }, number = { "param" }, bool = { "param" }, string = { "param" }, enum = { "param" },
-  list = { "param" }, duration = { "param" }, size = { "param" }, path = { "param" }, hostlist = { "param" },
+  list = { "param" }, duration = { "param" }, size = { "param" }, hostlist = { "param" },
   secret = { "param" },
   sh = { "process" },
   recipe = { "recipe", "define" }, run = { "script", "run" }, target = { "target", "make" }, tool = { "tool", "find" },
 }
+
+-- Both a parameter, adt.path { ... }, and the module, adt.path.join(...).
+M.path = setmetatable({}, {
+  __call = function(_, fields) return require("adt.param").path(fields) end,
+  __index = function(_, name) return require("adt.path")[name] end,
+})
 
 setmetatable(M, {
   __index = function(self, name)

@@ -14,7 +14,7 @@ M.array_mt = c.array_mt
 ---@field max_depth? integer arrays and objects inside each other; 512 when not given, at most 4096
 ---@field max_size? integer bytes of text; 256 MiB when not given, at most 1 GiB
 ---@field unique? boolean refuse objects that hold a key twice; otherwise the last one counts
----@field big? "float"|"string"|"error" integers beyond 64 bits: rounded to a float (when not given), kept as their digits, refused
+---@field big? "float"|"string"|"error" integers beyond 64 bits: rounded (when not given), kept as digits, refused
 ---@field name? string what the text is, a file's name for example, for error messages
 
 ---@class adt.json.EncodeOptions
@@ -39,8 +39,8 @@ end
 --- Writes a value as JSON, keys sorted by their bytes. Tables with keys 1 to n are arrays, with string keys objects; an
 --- empty table is an object unless marked by `array`. Floats keep a point or an exponent. Metatables are not asked.
 ---
---- Raises (cause usage, the value's path in `where`): "NotFinite", "NotUtf8", "MixedKeys", "BadType", "Cycle", "TooDeep"
---- (512 levels), "TooBig" (1 GiB).
+--- Raises (cause usage, the value's path in `where`): "NotFinite", "NotUtf8", "MixedKeys", "BadType", "Cycle",
+--- "TooDeep" (512 levels), "TooBig" (1 GiB).
 ---@param value any
 ---@param opts? adt.json.EncodeOptions
 ---@return string

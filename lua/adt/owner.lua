@@ -59,7 +59,7 @@ end
 ---@return adt.Owner
 function M.acquire(dir, take_over)
   local file = path.join(dir, "owner")
-  local handle = fs.open(file, "r+")
+  local handle = fs.open(file, "a+")
   local owner = setmetatable({ handle = handle, file = file }, Owner)
   local locked, err = errors.try(handle.lock, handle, "exclusive", { wait = false })
   if err and (err.code == "ENOLCK" or err.code == "ENOTSUP" or err.code == "ENOSYS") then

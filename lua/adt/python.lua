@@ -151,7 +151,7 @@ function M.venv(ctx, packages)
   }, function()
     state.make(path.join(state.cache(), "venvs"))
     -- Two runs may want the same environment at the same time; the second waits and finds it made.
-    local lock <close> = fs.open(dir .. ".lock", "r+")
+    local lock <close> = fs.open(dir .. ".lock", "a+")
     lock:lock("exclusive", { wait = true })
     if not complete() then
       make(dir, base, list)

@@ -20,8 +20,8 @@ local function finish(ctx, err)
     err = errors.new { cause = "check", code = "CheckFailed", message = ("%d of %d checks failed"):format(failed, #ctx.checks) }
   end
   local exit = err and errors.exit_code(errors.from(err)) or 0
-  local verdict = err and "FAILED: " .. tostring(errors.from(err).message)
-    or #ctx.checks > 0 and ("OK: %d checks passed"):format(#ctx.checks) or "done; nothing was checked"
+  local verdict = err and tostring(errors.from(err).message)
+    or #ctx.checks > 0 and ("%d checks passed"):format(#ctx.checks) or "done; nothing was checked"
   ctx.run:record({ type = "end", state = err and "failed" or "ok", exit = exit, verdict = verdict }, true)
   ctx.emit { type = "end", run = ctx.run.id, ok = not err, exit = exit, error = err and errors.from(err), verdict = verdict }
   ctx.run:close()

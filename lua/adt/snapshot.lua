@@ -13,8 +13,8 @@ local MOST_FILES, MOST_BYTES = 20000, 512 << 20
 
 local function relative_files(dir)
   local names = {}
-  for file, st in fs.walk(dir) do
-    if st.type == "file" and not file:find("/__pycache__/", 1, true) then
+  for file, kind in fs.walk(dir) do
+    if kind == "file" and not file:find("/__pycache__/", 1, true) then
       names[#names + 1] = path.relative(file, dir)
     end
   end

@@ -1,4 +1,5 @@
 ---@meta adt.c.json
+-- luacheck: no unused args
 
 local M = {}
 

@@ -23,7 +23,9 @@ local function pod(i)
         requests = { ["nvidia.com/gpu"] = "8", ["vpc.amazonaws.com/efa"] = "4", cpu = "96" },
       },
       ports = { { containerPort = 29500 + k, protocol = "TCP" } },
-      volumeMounts = { { name = "fsx", mountPath = "/fsx" }, { name = "shm", mountPath = "/dev/shm", readOnly = false } },
+      volumeMounts = {
+        { name = "fsx", mountPath = "/fsx" }, { name = "shm", mountPath = "/dev/shm", readOnly = false },
+      },
     }
   end
   local statuses = {}
@@ -48,7 +50,9 @@ local function pod(i)
       resourceVersion = tostring(100000 + i), creationTimestamp = "2025-01-02T03:04:05Z", generation = i,
       labels = { app = "train", ["job-name"] = name, ["pod-index"] = tostring(i), queue = "p5" },
       annotations = { ["kubernetes.io/psp"] = "eks.privileged", ["note"] = ("x"):rep(200) },
-      ownerReferences = { { apiVersion = "batch/v1", kind = "Job", name = name, controller = true, blockOwnerDeletion = true } },
+      ownerReferences = {
+        { apiVersion = "batch/v1", kind = "Job", name = name, controller = true, blockOwnerDeletion = true },
+      },
     },
     spec = {
       containers = containers, nodeName = ("ip-10-1-%d-%d.us-west-2.compute.internal"):format(i // 250, i % 250),

@@ -223,4 +223,25 @@ describe("encoding", function()
     collectgarbage() collectgarbage()
     assert.is_true(collectgarbage "count" - before < 64)
   end)
+
+  it("survives each allocation that fails, and keeps nothing", function()
+    local fault = require "adt.c.fault"
+    local text = '{"k\\n":[1,2.5,"\\u00e9",{"a":null}],"b":true,"n":123456789012345678901234567890}'
+    local value = json.decode(text)
+    local function work()
+      json.decode(text, { unique = true })
+      json.encode(value)
+    end
+    work()
+    local live, failures = fault.alloc_after(-1), 0
+    for n = 0, 1000 do
+      fault.alloc_after(n)
+      local ok, err = pcall(work)
+      assert.equal(live, fault.alloc_after(-1))
+      if ok then break end
+      failures = failures + 1
+      assert.matches("memory", tostring(err))
+    end
+    assert.is_true(failures > 10, failures)
+  end)
 end)

@@ -111,13 +111,17 @@ function M.run(command)
   for i, word in ipairs(command) do
     words[i] = M.quote(word)
   end
-  local env = { "env" }
+  local unset, set = { "env" }, {}
   for name, value in pairs(command.env or {}) do
-    env[#env + 1] = value and M.quote(name .. "=" .. value) or "-u " .. name
+    if value then
+      set[#set + 1] = M.quote(name .. "=" .. value)
+    else
+      unset[#unset + 1] = "-u " .. name
+    end
   end
   local line = ("%s { %s %s %s ; } <%s >%s 2>%s"):format(
     command.cwd and "cd " .. M.quote(command.cwd) .. " &&" or "",
-    table.concat(env, " "), command.before or "", table.concat(words, " "),
+    table.concat(unset, " ") .. " " .. table.concat(set, " "), command.before or "", table.concat(words, " "),
     M.quote(dir / "in"), M.quote(dir / "out"), M.quote(dir / "err"))
   local _, how, code = os.execute(line)
   return {

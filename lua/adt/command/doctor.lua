@@ -33,7 +33,7 @@ end
 local function check_locks()
   local dir = state.make(state.dir())
   local file = path.join(dir, "doctor.lock." .. process.self().pid)
-  local handle <close> = fs.open(file, "r+")
+  local handle <close> = fs.open(file, "a+")
   local locked, err = errors.try(handle.lock, handle, "exclusive", { wait = false })
   fs.remove(file)
   return locked, err and err.message or "the state folder can lock", "runs then use lock files; mount with locks to be safe"

@@ -21,7 +21,10 @@ local FLAGS = {
 
 local function tree_size(dir)
   local bytes = 0
-  for _, st in fs.walk(dir) do bytes = bytes + st.size end
+  for file, kind in fs.walk(dir) do
+    local st = kind == "file" and fs.stat(file)
+    bytes = bytes + (st and st.size or 0)
+  end
   return bytes
 end
 
