@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct adt_children {
     struct adt_loop *loop;
     uv_signal_t sigchld;
     struct adt_list all; /* every child not yet reaped, freed ones included */
+    bool adopts;         /* orphans of our descendants come to us */
 };
 
 struct adt_child {
@@ -29,6 +31,7 @@ struct adt_child {
     pid_t pid;
     bool detached, ended, freed, counted;
     int status;
+    unsigned long long start_time;
     struct adt_child_gate gate;
     struct adt_stream *stream[3];
 };
@@ -68,7 +71,7 @@ static void child_ended(struct adt_child *c, int status)
     adt_list_remove(&c->link);
     adt_loop_count(c->set->loop, ADT_LIVE_CHILD, -1);
     c->counted = false;
-    if (adt_list_empty(&c->set->all))
+    if (adt_list_empty(&c->set->all) && !c->set->adopts)
         uv_signal_stop(&c->set->sigchld);
     if (c->freed)
         adt_free(c);
@@ -90,10 +93,30 @@ static void reap(struct adt_children *set)
     }
 }
 
+/* Looks before it reaps, so that the status of one of ours is never thrown away. */
+static void reap_adopted(struct adt_children *set)
+{
+    for (;;) {
+        siginfo_t info = {.si_pid = 0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        bool ours = false;
+        for (struct adt_list *l = set->all.next; l != &set->all && !ours; l = l->next)
+            ours = adt_container(l, struct adt_child, link)->pid == info.si_pid;
+        if (ours)
+            reap(set);
+        else
+            waitpid(info.si_pid, NULL, WNOHANG);
+    }
+}
+
 static void on_sigchld(uv_signal_t *h, int signum)
 {
+    struct adt_children *set = adt_container(h, struct adt_children, sigchld);
     (void)signum;
-    reap(adt_container(h, struct adt_children, sigchld));
+    reap(set);
+    if (set->adopts)
+        reap_adopted(set);
 }
 
 struct adt_children *adt_children_new(struct adt_loop *loop, struct adt_error *err)
@@ -108,6 +131,17 @@ struct adt_children *adt_children_new(struct adt_loop *loop, struct adt_error *e
     uv_signal_init(adt_loop_uv(loop), &set->sigchld);
     uv_unref((uv_handle_t *)&set->sigchld);
     return set;
+}
+
+int adt_child_adopt(struct adt_loop *loop, struct adt_error *err)
+{
+    struct adt_children *set = adt_loop_children(loop);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+        return adt_error_errno(err, ADT_INTERNAL, errno, "becoming the parent of orphaned processes");
+    set->adopts = true;
+    uv_signal_start(&set->sigchld, on_sigchld, SIGCHLD);
+    reap_adopted(set);
+    return 0;
 }
 
 static void children_closed(uv_handle_t *h)
@@ -186,6 +220,9 @@ struct adt_child *adt_child_spawn(struct adt_loop *loop, const struct adt_child_
     adt_loop_count(loop, ADT_LIVE_CHILD, 1);
     c->counted = true;
     uv_signal_start(&c->set->sigchld, on_sigchld, SIGCHLD);
+    /* Behind the gate it cannot have ended yet, so there is something to ask. */
+    if (adt_process_start_time(c->pid, &c->start_time) < 0)
+        c->start_time = 0;
     if (adopt_pipes(c, ours, err) < 0 || (!opt->gated && adt_child_go(c, err) < 0)) {
         adt_child_free(c);
         return NULL;
@@ -206,6 +243,11 @@ int adt_child_go(struct adt_child *c, struct adt_error *err)
 pid_t adt_child_pid(const struct adt_child *c)
 {
     return c->pid;
+}
+
+unsigned long long adt_child_start_time(const struct adt_child *c)
+{
+    return c->start_time;
 }
 
 struct adt_stream *adt_child_stream(struct adt_child *c, int fd)

@@ -45,6 +45,9 @@ int adt_child_go(struct adt_child *c, struct adt_error *err);
 
 pid_t adt_child_pid(const struct adt_child *c);
 
+unsigned long long adt_child_start_time(const struct adt_child *c);
+/* As adt_process_start_time() told before the gate was opened; 0 if it could not. */
+
 struct adt_stream *adt_child_stream(struct adt_child *c, int fd);
 /* Our end of stdin (0), stdout (1) or stderr (2); NULL if that is no pipe or was taken. The caller then owns it. */
 
@@ -60,6 +63,10 @@ int adt_child_kill(struct adt_child *c, int signum, struct adt_error *err);
 void adt_child_free(struct adt_child *c);
 /* Ends an attached child that still runs (SIGKILL to its group; reaped in the background); lets a detached one be.
  * Ops that wait for it finish with ADT_CANCELLED. Takes NULL. */
+
+int adt_child_adopt(struct adt_loop *loop, struct adt_error *err);
+/* Makes this process the parent of its descendants' orphans (for a supervisor), and reaps every child that ends from
+ * now on, those that other code of the process has started included. */
 
 int adt_path_find(const char *program, const char *path, char *out, size_t size);
 /* The file that exec would run for [program] with the search path [path] (NULL: the default one). 0, or -1 with errno

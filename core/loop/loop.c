@@ -5,6 +5,7 @@
 #include "loop/child_private.h"
 
 #include <math.h>
+#include <signal.h>
 #include <uv.h>
 
 struct adt_loop {
@@ -12,6 +13,7 @@ struct adt_loop {
     uv_async_t wake;
     uv_timer_t limit;         /* bounds one sleep */
     struct adt_list finished; /* ops whose done() is due */
+    bool turning;             /* inside uv_run() */
     struct adt_children *children;
     long live[ADT_LIVE_KINDS];
 };
@@ -21,9 +23,10 @@ static void on_nothing_async(uv_async_t *h)
     (void)h;
 }
 
-static void on_nothing_timer(uv_timer_t *h)
+/* libuv runs timers that are due before it polls, and then would sleep although something has happened. */
+static void on_limit(uv_timer_t *h)
 {
-    (void)h;
+    uv_stop(h->loop);
 }
 
 struct adt_loop *adt_loop_new(struct adt_error *err)
@@ -34,6 +37,10 @@ struct adt_loop *adt_loop_new(struct adt_error *err)
         return NULL;
     }
     adt_list_init(&loop->finished);
+    /* A pipe whose reader has gone must be an error of that write, not the end of the process. */
+    struct sigaction old;
+    if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
     int rc = uv_loop_init(&loop->uv);
     if (rc < 0) {
         adt_error_errno(err, ADT_INTERNAL, -rc, "starting the event loop");
@@ -88,18 +95,20 @@ int adt_loop_step(struct adt_loop *loop, double wait, struct adt_error *err)
     if (!adt_list_empty(&loop->finished))
         wait = 0;
     int rc;
+    loop->turning = true;
     if (wait == 0) {
         rc = uv_run(&loop->uv, UV_RUN_NOWAIT);
     } else {
         /* Without a referenced handle uv_run() returns at once, and a loop that waits for a signal alone would spin. */
         uv_ref((uv_handle_t *)&loop->wake);
         if (wait > 0)
-            uv_timer_start(&loop->limit, on_nothing_timer, (uint64_t)ceil(wait * 1000), 0);
+            uv_timer_start(&loop->limit, on_limit, (uint64_t)ceil(wait * 1000), 0);
         rc = uv_run(&loop->uv, UV_RUN_ONCE);
         if (wait > 0)
             uv_timer_stop(&loop->limit);
         uv_unref((uv_handle_t *)&loop->wake);
     }
+    loop->turning = false;
     if (rc < 0)
         return adt_error_errno(err, ADT_INTERNAL, -rc, "turning the event loop");
     return drain(loop);
@@ -158,6 +167,8 @@ void adt_op_finish(struct adt_op *op)
         return;
     op->state = ADT_OP_FINISHED;
     adt_list_push(&op->loop->finished, &op->link);
+    if (op->loop->turning)
+        uv_stop(&op->loop->uv); /* as in on_limit() */
 }
 
 void adt_op_free(struct adt_op *op)

@@ -1,0 +1,210 @@
+/* digest.c - hashes over OpenSSL's EVP
+ *
+ * Linking libcrypto would double the time that the program takes to start, so it is opened when the first digest is
+ * asked for. */
+#include "data/digest.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BLOCK = 64 /* of every hash here */, READ_SIZE = 256 * 1024 };
+
+static const struct {
+    const char *name;
+    size_t size;
+} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}};
+
+static struct {
+    EVP_MD *(*md_fetch)(OSSL_LIB_CTX *, const char *, const char *);
+    EVP_MD_CTX *(*ctx_new)(void);
+    void (*ctx_free)(EVP_MD_CTX *);
+    int (*init)(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM *);
+    int (*update)(EVP_MD_CTX *, const void *, size_t);
+    int (*final)(EVP_MD_CTX *, unsigned char *, unsigned int *);
+    EVP_MD *md[ADT_HASHES]; /* NULL: not offered, as MD5 under FIPS */
+    char why[200];          /* empty: all is there */
+} crypto;
+static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
+
+static void *symbol(void *lib, const char *name)
+{
+    void *p = dlsym(lib, name);
+    if (!p)
+        snprintf(crypto.why, sizeof crypto.why, "libcrypto.so.3 has no %s", name);
+    return p;
+}
+
+static void crypto_open(void)
+{
+    void *lib = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
+    if (!lib) {
+        snprintf(crypto.why, sizeof crypto.why, "%s", dlerror());
+        return;
+    }
+#define S(field, name) *(void **)&crypto.field = symbol(lib, name)
+    S(md_fetch, "EVP_MD_fetch");
+    S(ctx_new, "EVP_MD_CTX_new");
+    S(ctx_free, "EVP_MD_CTX_free");
+    S(init, "EVP_DigestInit_ex2");
+    S(update, "EVP_DigestUpdate");
+    S(final, "EVP_DigestFinal_ex");
+#undef S
+    for (int i = 0; i < ADT_HASHES && !crypto.why[0]; i++)
+        crypto.md[i] = crypto.md_fetch(NULL, hashes[i].name, NULL);
+}
+
+struct adt_digest {
+    EVP_MD_CTX *ctx;
+    enum adt_hash hash;
+};
+
+static int refused(enum adt_hash hash, struct adt_error *err)
+{
+    return adt_error_set(err, ADT_INTERNAL, "OpenSSL", "OpenSSL cannot compute %s", hashes[hash].name);
+}
+
+/* One digest is kept for the next short computation; whoever finds it taken makes another. */
+static _Atomic(struct adt_digest *) spare;
+
+static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
+{
+    pthread_once(&crypto_once, crypto_open);
+    if (crypto.why[0] || !crypto.md[hash]) {
+        adt_error_set(err, ADT_CONFIG, "NoOpenSSL", "%s needs OpenSSL: %s", hashes[hash].name,
+                      crypto.why[0] ? crypto.why : "this hash is switched off in it");
+        adt_error_hint(err, "%s", crypto.why[0] ? "install OpenSSL 3 (Debian, Ubuntu: apt-get install libssl3)" : "");
+        return NULL;
+    }
+    struct adt_digest *d = atomic_exchange(&spare, NULL);
+    if (!d && (d = adt_zalloc(sizeof *d)) && !(d->ctx = crypto.ctx_new())) {
+        adt_free(d);
+        d = NULL;
+    }
+    if (!d) {
+        adt_error_nomem(err);
+        return NULL;
+    }
+    d->hash = hash;
+    if (crypto.init(d->ctx, crypto.md[hash], NULL) != 1) {
+        refused(hash, err);
+        adt_digest_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+static void digest_put(struct adt_digest *d)
+{
+    adt_digest_free(atomic_exchange(&spare, d));
+}
+
+size_t adt_digest_size(enum adt_hash hash)
+{
+    return hashes[hash].size;
+}
+
+struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err)
+{
+    return digest_take(hash, err);
+}
+
+int adt_digest_add(struct adt_digest *d, const void *p, size_t n)
+{
+    return crypto.update(d->ctx, p, n) == 1 ? 0 : -1;
+}
+
+int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX])
+{
+    unsigned n;
+    if (crypto.final(d->ctx, out, &n) != 1)
+        return -1;
+    return crypto.init(d->ctx, crypto.md[d->hash], NULL) == 1 ? 0 : -1;
+}
+
+void adt_digest_free(struct adt_digest *d)
+{
+    if (!d)
+        return;
+    crypto.ctx_free(d->ctx);
+    adt_free(d);
+}
+
+int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out[static ADT_DIGEST_MAX],
+                  struct adt_error *err)
+{
+    struct adt_digest *d = digest_take(hash, err);
+    if (!d)
+        return -1;
+    int rc = adt_digest_add(d, p, n);
+    if (rc == 0)
+        rc = adt_digest_end(d, out);
+    digest_put(d);
+    return rc < 0 ? refused(hash, err) : 0;
+}
+
+int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const void *p, size_t n,
+                    unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err)
+{
+    unsigned char pad[BLOCK] = {0}, inner[ADT_DIGEST_MAX];
+    if (key_n <= BLOCK)
+        memcpy(pad, key, key_n);
+    else if (adt_digest_of(hash, key, key_n, pad, err) < 0)
+        return -1;
+    struct adt_digest *d = digest_take(hash, err);
+    if (!d)
+        return -1;
+    for (int i = 0; i < BLOCK; i++)
+        pad[i] ^= 0x36;
+    int rc = adt_digest_add(d, pad, BLOCK) | adt_digest_add(d, p, n) | adt_digest_end(d, inner);
+    for (int i = 0; i < BLOCK; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    if (rc == 0)
+        rc = adt_digest_add(d, pad, BLOCK) | adt_digest_add(d, inner, hashes[hash].size) | adt_digest_end(d, out);
+    explicit_bzero(pad, sizeof pad);
+    digest_put(d);
+    return rc < 0 ? refused(hash, err) : 0;
+}
+
+static int add_file(struct adt_digest *d, int fd)
+{
+    char *buf = adt_alloc(READ_SIZE);
+    ssize_t n = buf ? 1 : -1;
+    if (!buf)
+        errno = ENOMEM;
+    while (n > 0) {
+        n = read(fd, buf, READ_SIZE);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0 && adt_digest_add(d, buf, (size_t)n) < 0)
+            n = -1;
+    }
+    adt_free(buf);
+    return (int)n;
+}
+
+int adt_digest_file(enum adt_hash hash, const char *path, unsigned char out[static ADT_DIGEST_MAX],
+                    struct adt_error *err)
+{
+    adt_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return adt_file_error(err, errno, "opening '%s'", path);
+    struct adt_digest *d = adt_digest_new(hash, err);
+    if (!d)
+        return -1;
+    int rc = add_file(d, fd);
+    if (rc < 0)
+        adt_file_error(err, errno, "reading '%s'", path);
+    else if (adt_digest_end(d, out) < 0)
+        rc = refused(hash, err);
+    adt_digest_free(d);
+    return rc;
+}

@@ -1,0 +1,47 @@
+/* digest.h - hashes by OpenSSL, which is opened at the first use, and base64 */
+#ifndef ADT_DATA_DIGEST_H
+#define ADT_DATA_DIGEST_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stddef.h>
+
+enum adt_hash { ADT_SHA256, ADT_SHA1, ADT_MD5, ADT_HASHES };
+enum { ADT_DIGEST_MAX = 32 };
+
+struct adt_digest;
+
+size_t adt_digest_size(enum adt_hash hash);
+
+struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err);
+/* Begins a digest over parts. NULL with [err] filled: no libcrypto on this machine, or this hash is switched off in it.
+ * Thread-safe, as everything here; one digest is for one thread at a time. */
+
+int adt_digest_add(struct adt_digest *d, const void *p, size_t n);
+/* 0, or -1 when OpenSSL refuses. */
+
+int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX]);
+/* Writes adt_digest_size() bytes and begins anew. */
+
+void adt_digest_free(struct adt_digest *d);
+/* Takes NULL. */
+
+int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out[static ADT_DIGEST_MAX],
+                  struct adt_error *err);
+
+int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const void *p, size_t n,
+                    unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err);
+/* RFC 2104. */
+
+int adt_digest_file(enum adt_hash hash, const char *path, unsigned char out[static ADT_DIGEST_MAX],
+                    struct adt_error *err);
+/* Reads the whole file in pieces; for a worker thread. */
+
+int adt_base64_encode(const void *p, size_t n, bool url, struct adt_buf *out);
+/* RFC 4648; with [url] the alphabet of URLs and no padding. 0 or -1 as adt_buf_add(). */
+
+int adt_base64_decode(const char *text, size_t n, struct adt_buf *out, struct adt_error *err);
+/* Either alphabet, padded or not; whitespace, stray bits and anything else is an error (ADT_USAGE). */
+
+#endif

@@ -1,0 +1,31 @@
+--- `adtlua cancel RUN [JOB]`: ends the jobs of a run and verifies that they have ended.
+local errors = require "adt.error"
+local run = require "adt.run"
+local runs = require "adt.runs"
+local target_of = require "adt.runtarget"
+
+local M = { summary = "end the jobs of a run" }
+
+--- Cancels.
+---@param words string[]
+---@return integer exit status
+function M.run(words)
+  if not words[1] then
+    errors.raise { cause = "usage", message = "cancel needs a run", hint = "`adtlua ps` lists those that go on" }
+  end
+  local r = run.read(words[1])
+  local target, n = target_of.of(r), 0
+  for _, job in ipairs(runs.jobs(r)) do
+    if not job.ended and (not words[2] or words[2] == job.name) then
+      local now = target:cancel(job.id)
+      io.write(("job %s: %s\n"):format(job.name, now.state))
+      n = n + 1
+    end
+  end
+  if n == 0 then
+    io.write(("no job of run %s runs\n"):format(r.id))
+  end
+  return 0
+end
+
+return M

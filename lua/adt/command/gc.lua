@@ -1,0 +1,107 @@
+--- `adtlua gc [--delete] [--older 30d]`: what belongs to no live run: environments nobody uses, half-made runs, old runs.
+local errors = require "adt.error"
+local fs = require "adt.fs"
+local options = require "adt.options"
+local param = require "adt.param"
+local path = require "adt.path"
+local run = require "adt.run"
+local runs = require "adt.runs"
+local state = require "adt.state"
+local target_of = require "adt.runtarget"
+local term = require "adt.term"
+local time = require "adt.time"
+local units = require "adt.units"
+
+local M = { summary = "list, and delete, what no live run needs" }
+
+local FLAGS = {
+  delete = { help = "delete what is listed" },
+  older = { value = true, help = "also runs that ended longer ago than this, such as 30d" },
+}
+
+local function tree_size(dir)
+  local bytes = 0
+  for file, kind in fs.walk(dir) do
+    local st = kind == "file" and fs.stat(file)
+    bytes = bytes + (st and st.size or 0)
+  end
+  return bytes
+end
+
+local function has_live_job(r)
+  for _, job in ipairs(runs.jobs(r)) do
+    local s = not job.ended and target_of.status(r, job).state
+    if s == "running" or s == "unknown" then return true end
+  end
+  return false
+end
+
+local function old_runs(found, older)
+  for _, r in ipairs(runs.all()) do
+    local dir = run.folder(r.id)
+    if r.broken then
+      local live = require("adt.owner").alive(dir)
+      if not live and not fs.exists(path.join(dir, "journal.ndjson")) or fs.exists(path.join(dir, "journal.ndjson"))
+        and fs.stat(path.join(dir, "journal.ndjson")).size == 0 then
+        found[#found + 1] = { what = "run never begun", path = dir, age = time.now() - fs.stat(dir).mtime }
+      end
+    elseif older and r.finished and time.now() - r.finished.t > older and r:state() ~= "running" and not has_live_job(r) then
+      found[#found + 1] = { what = "run of " .. r.head.recipe, path = dir, age = time.now() - r.finished.t }
+    end
+  end
+end
+
+local function unused_venvs(found)
+  local dir = path.join(state.cache(), "venvs")
+  if not fs.exists(dir) then return end
+  local used = {}
+  for _, r in ipairs(runs.all()) do
+    for _, step in pairs(r.steps or {}) do
+      if step.kind == "venv" and type(step.result) == "string" then
+        used[path.dir(path.dir(step.result))] = true
+      end
+    end
+  end
+  for _, name in ipairs(fs.list(dir)) do
+    local venv = path.join(dir, name)
+    if fs.stat(venv).type == "directory" and not used[venv] then
+      found[#found + 1] = { what = "virtual environment", path = venv, age = time.now() - fs.stat(venv).mtime }
+    end
+  end
+end
+
+--- Lists, and deletes with --delete.
+---@param words string[]
+---@return integer exit status
+function M.run(words)
+  local given = options.parse(words, FLAGS)
+  local older = given.older and param.parse("older", param.duration {}, given.older)
+  local found = {}
+  old_runs(found, older)
+  unused_venvs(found)
+  if #found == 0 then
+    io.write("nothing to collect\n")
+    return 0
+  end
+  local rows = {}
+  for i, thing in ipairs(found) do
+    rows[i] = { thing.what, thing.path, units.duration(math.max(thing.age, 0)), units.size(tree_size(thing.path)) }
+  end
+  io.write(term.table(rows, { header = { "WHAT", "WHERE", "AGE", "SIZE" } }) .. "\n")
+  if not given.delete then
+    io.write("`adtlua gc --delete` deletes them\n")
+    return 0
+  end
+  local failed = 0
+  for _, thing in ipairs(found) do
+    local _, err = errors.try(fs.remove, thing.path, { recursive = true })
+    if err then
+      failed = failed + 1
+      io.stderr:write("adtlua: ", tostring(err), "\n")
+    end
+  end
+  io.write(("%d deleted\n"):format(#found - failed))
+  return failed == 0 and 0 or 12
+end
+
+return M

@@ -1,0 +1,88 @@
+--- `adtlua logs [-f] [--rank N] [RUN [JOB]]`: what the ranks of a run's jobs have written.
+local errors = require "adt.error"
+local options = require "adt.options"
+local run = require "adt.run"
+local runs = require "adt.runs"
+local target_of = require "adt.runtarget"
+local term = require "adt.term"
+local ctask = require "adt.c.task"
+
+local M = { summary = "output of a run's jobs, -f follows" }
+
+local FLAGS = {
+  follow = { short = "f", help = "go on until the job has ended" },
+  rank = { value = true, help = "one rank alone" },
+  raw = { help = "the bytes as they are, without the rank in front" },
+}
+
+-- Prints whole lines; the last one of a rank waits for its end.
+local function printer(job, raw)
+  local partial = {}
+  local function line(rank, text)
+    io.write(("[%s.%s] %s\n"):format(job.name, tostring(rank), term.clean(text)))
+  end
+  return {
+    piece = function(piece)
+      if raw then
+        io.write(piece.text)
+        return
+      end
+      local text = (partial[piece.name] or "") .. piece.text
+      local from = 1
+      for at in text:gmatch("()\n") do
+        line(piece.rank, text:sub(from, at - 1))
+        from = at + 1
+      end
+      partial[piece.name] = text:sub(from)
+    end,
+    finish = function()
+      for name, text in pairs(partial) do
+        if text ~= "" then line(name:match("/(.*)$") or name, text) end
+      end
+    end,
+  }
+end
+
+local function show(target, job, given)
+  local out = printer(job, given.raw)
+  local cursor, pieces
+  local nap = 0.05
+  while true do
+    local state = given.follow and target:status({ job.id })[job.id].state
+    repeat
+      pieces, cursor = target:logs(job.id, { cursor = cursor, rank = given.rank })
+      for _, piece in ipairs(pieces) do out.piece(piece) end
+      if #pieces > 0 then nap = 0.05 end
+    until #pieces == 0
+    io.stdout:flush()
+    if not given.follow or state ~= "running" then
+      break
+    end
+    ctask.sleep(nap)
+    nap = math.min(nap * 1.5, 1)
+  end
+  out.finish()
+end
+
+--- Prints them.
+---@param words string[]
+---@return integer exit status
+function M.run(words)
+  local given, _, rest = options.parse(words, FLAGS)
+  local r = run.read(rest[1] or "last")
+  local target, shown, names = target_of.of(r), 0, {}
+  for _, job in ipairs(runs.jobs(r)) do
+    names[#names + 1] = job.name
+    if not rest[2] or rest[2] == job.name then
+      show(target, job, given)
+      shown = shown + 1
+    end
+  end
+  if rest[2] and shown == 0 then
+    errors.raise { cause = "usage", message = ("run %s has no job '%s'"):format(r.id, rest[2]),
+      hint = #names > 0 and "jobs: " .. table.concat(names, ", ") or "it has no jobs" }
+  end
+  return 0
+end
+
+return M

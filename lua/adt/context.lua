@@ -1,0 +1,168 @@
+--- What a stage gets as `ctx`: the only door to the outside.
+local errors = require "adt.error"
+local fs = require "adt.fs"
+local path = require "adt.path"
+local pending = require "adt.pending"
+
+local M = {}
+
+---@class adt.Context
+---@field id? string of the run; nil in a plan that belongs to no run
+---@field dir string the run's folder; in a plan of no run, a text that stands for it
+---@field mode "do"|"plan"|"down"
+---@field name string of what outlives the run (--name)
+---@field target adt.Target
+---@field door adt.Door
+---@field run? adt.Run
+---@field recipe adt.Recipe
+---@field emit fun(event: table)
+local Context = {}
+Context.__index = Context
+
+---@param fields table
+---@return adt.Context
+function M.new(fields)
+  fields.checks = {}
+  return setmetatable(fields, Context)
+end
+
+--- Changes the world outside, once. See adt.door for what happens in each mode.
+---@param name string unique in the run
+---@param options adt.StepOptions
+---@param f fun(key: string): any makes it; gives the key to what it makes; returns plain data
+---@return any result
+function Context:step(name, options, f)
+  if type(options) == "function" then
+    options, f = {}, options
+  end
+  return self.door:step(name, options, f)
+end
+
+--- Submits a job and returns its handle; `:wait()` follows it to its end.
+---@param spec adt.JobSpec
+---@return adt.JobHandle
+function Context:job(spec)
+  return require("adt.jobstep").submit(self, spec)
+end
+
+--- A Python virtual environment with these packages, made once per set of packages on this machine.
+---@param packages string[]|{ python: string?, requirements: string? }
+---@return string python path of its interpreter
+function Context:venv(packages)
+  return require("adt.python").venv(self, packages)
+end
+
+--- A Python of this machine that can import these modules: a question, not a step.
+---@param modules string[]|{ candidates: string[]?, hint: string? }
+---@return string python path of the interpreter
+function Context:python(modules)
+  return require("adt.python").find(modules)
+end
+
+--- A copy of the folder templates/NAME in the run's folder, its @{...} filled where `values` are given.
+---@param name string
+---@param values? table<string, any>
+---@return { path: string, digest: string }
+function Context:template(name, values)
+  return require("adt.snapshot").template(self, name, values)
+end
+
+--- A snapshot of source code in the run's folder, with its digest.
+---@param dir string
+---@param options? { dirty: "include"|"refuse" }
+---@return { path: string, digest: string }
+function Context:code(dir, options)
+  return require("adt.snapshot").code(self, dir, options)
+end
+
+--- Runs another recipe's deploy under this run, or finds what is deployed under its name, and returns its results.
+---@param name string recipe, looked for beside this one
+---@param params? table
+---@return any results of its deploy stage
+function Context:use(name, params)
+  return require("adt.use").use(self, name, params)
+end
+
+--- Records a check with its evidence. The stage fails at its end if any failed (exit 8).
+---@param name string a sentence that should hold
+---@param ok any
+---@param evidence? any what the reader needs to believe it
+---@return boolean ok
+function Context:check(name, ok, evidence)
+  local found = pending.find { ok, evidence }
+  if found then
+    pending.stop(found)
+  end
+  local record = { type = "check", stage = self.stage, name = tostring(name), ok = not not ok,
+    evidence = M.evidence(evidence) }
+  table.insert(self.checks, record)
+  if self.mode == "do" then
+    self.run:record(record)
+  end
+  if self.mode ~= "down" then
+    self.emit(record)
+  end
+  return record.ok
+end
+
+--- As check(), but ends the stage at once when it does not hold.
+---@param name string
+---@param ok any
+---@param evidence? any
+function Context:require(name, ok, evidence)
+  if not self:check(name, ok, evidence) then
+    errors.raise { cause = "check", code = "CheckFailed", message = "this must hold and does not: " .. tostring(name),
+      where = self.stage }
+  end
+end
+
+--- A line for whoever watches.
+---@param text string
+---@param ... any for string.format
+function Context:note(text, ...)
+  self.emit { type = "note", level = "info", text = select("#", ...) > 0 and text:format(...) or text }
+end
+
+--- A text that belongs to the result: a table, a plot.
+---@param text string
+function Context:summary(text)
+  self.emit { type = "summary", text = tostring(text) }
+end
+
+--- A check's evidence as it is journalled: plain data, and short.
+---@param value any
+---@return any
+function M.evidence(value)
+  if value == nil or type(value) == "number" or type(value) == "boolean" then
+    if value ~= value or value == math.huge or value == -math.huge then
+      return tostring(value)
+    end
+    return value
+  elseif type(value) == "table" and getmetatable(value) == nil then
+    return value
+  end
+  local text = tostring(value)
+  return #text > 2000 and text:sub(1, 2000) .. "..." or text
+end
+
+--- The folder of a recipe's templates: beside the recipe's folder, or below it.
+---@param name string
+---@return string
+function Context:template_dir(name)
+  if not name:match("^[%w_][%w_.-]*$") then
+    errors.raise { cause = "usage", message = ("'%s' is no name of a template folder"):format(name) }
+  end
+  local here = path.dir(self.file)
+  local tried = {}
+  for _, dir in ipairs { path.join(here, "templates", name), path.join(here, "..", "templates", name), path.join(here, name) } do
+    dir = path.normalize(dir)
+    tried[#tried + 1] = dir
+    if fs.exists(dir) then
+      return dir
+    end
+  end
+  errors.raise { cause = "usage", code = "NoTemplate", message = ("there are no templates '%s'"):format(name),
+    hint = "looked for " .. table.concat(tried, ", ") }
+end
+
+return M

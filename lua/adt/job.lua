@@ -1,0 +1,192 @@
+--- A job table, checked and completed before anything is created.
+local errors = require "adt.error"
+local path = require "adt.path"
+local pending = require "adt.pending"
+local secret = require "adt.secret"
+local units = require "adt.units"
+
+local M = {}
+
+---@class adt.JobSpec
+---@field [1] string name, unique in the run
+---@field cmd? (string|number)[] argv; adt.sh [[...]] for a shell line
+---@field launch? "plain"|"torchrun"|"per_gpu"|"per_node"|"mpi"|"external"
+---@field nodes? integer
+---@field per_node? { gpu: integer?, cpu: integer?, neuron: integer?, efa: integer?, procs: integer? }
+---@field roles? table<string, adt.Role> instead of cmd
+---@field files? string|{ path: string } the folder that the job starts in, made by ctx:template or ctx:code
+---@field image? string
+---@field mounts? table<string, string>
+---@field env? table<string, string|number>
+---@field secrets? table<string, adt.Secret>
+---@field wrap? { cmd: string[], ranks: integer[]? } a program in front of the command, on chosen ranks
+---@field limit? string|number duration; the job is ended after it
+---@field retry? { on: string[], max: integer } causes after which the job is started again
+---@field resume? "checkpoint" the program goes on by itself where a checkpoint is
+---@field metrics? string|table|function log grammar
+---@field artefacts? string[] what must be there afterwards, as patterns below the job's folder
+---@field collect? string[] files copied into the run folder afterwards
+---@field on? adt.Target
+
+---@class adt.Role
+---@field cmd (string|number)[]
+---@field nodes? integer
+---@field procs? integer processes per node
+---@field service? boolean ends when the other roles have ended
+
+local FIELDS = { "cmd", "launch", "nodes", "per_node", "roles", "files", "image", "mounts", "env", "secrets", "wrap",
+  "limit", "retry", "resume", "metrics", "artefacts", "collect", "on" }
+local LAUNCH = { "plain", "torchrun", "per_gpu", "per_node", "mpi", "external" }
+local PER_NODE = { "gpu", "cpu", "neuron", "efa", "procs" }
+local ROLE = { "cmd", "nodes", "procs", "service" }
+local RETRY = { "on", "max" }
+local WRAP = { "cmd", "ranks" }
+
+local function fail(name, message, hint)
+  errors.raise { cause = "usage", code = "BadJob", message = ("job '%s': %s"):format(name, message), hint = hint }
+end
+
+local function argv(name, cmd, what)
+  if type(cmd) ~= "table" or #cmd == 0 then
+    fail(name, what .. " must be a list of words", 'write cmd = { "python3", "train.py" }, or adt.sh [[...]] for a shell line')
+  end
+  local words = {}
+  for i, word in ipairs(cmd) do
+    if secret.is(word) then
+      fail(name, ("%s[%d] is a secret; every user of the machine can read a command line"):format(what, i),
+        "pass it with secrets = { NAME = p.secret }")
+    elseif type(word) == "number" then
+      word = math.type(word) == "integer" and ("%d"):format(word) or ("%.17g"):format(word)
+    elseif type(word) ~= "string" and not pending.is(word) then
+      fail(name, ("%s[%d] is a %s; words are texts and numbers"):format(what, i, type(word)))
+    end
+    if type(word) == "string" and word:find("\0", 1, true) then
+      fail(name, ("%s[%d] holds a NUL byte, which no program can be given"):format(what, i))
+    end
+    words[i] = word
+  end
+  return words
+end
+
+local function count(name, value, what, otherwise)
+  if value == nil then
+    return otherwise
+  elseif math.type(value) ~= "integer" or value < 1 or value > 100000 then
+    fail(name, ("%s must be a whole number above 0, not %s"):format(what, tostring(value)))
+  end
+  return value
+end
+
+local function environment(name, env)
+  local out = {}
+  for key, value in pairs(env or {}) do
+    if type(key) ~= "string" or not key:match("^[%a_][%w_]*$") then
+      fail(name, ("'%s' is no name of an environment variable"):format(tostring(key)))
+    elseif secret.is(value) then
+      fail(name, ("env.%s is a secret"):format(key), "move it to secrets = { ... }")
+    elseif type(value) == "boolean" or type(value) == "table" and not pending.is(value) then
+      fail(name, ("env.%s is a %s; values are texts and numbers"):format(key, type(value)))
+    end
+    out[key] = pending.is(value) and value or argv(name, { value }, "env." .. key)[1]
+  end
+  return out
+end
+
+local function roles_of(name, spec, procs)
+  if not spec.roles then
+    return { { name = "main", cmd = argv(name, spec.cmd, "cmd"), nodes = count(name, spec.nodes, "nodes", 1), procs = procs } }
+  elseif spec.cmd then
+    fail(name, "has both cmd and roles")
+  end
+  local roles, trains = {}, false
+  for role, r in pairs(spec.roles) do
+    errors.check_options(("job '%s', role '%s'"):format(name, tostring(role)), r, ROLE)
+    if type(role) ~= "string" or not role:match("^%l[%l%d_]*$") then
+      fail(name, ("'%s' is no name of a role"):format(tostring(role)))
+    end
+    trains = trains or not r.service
+    roles[#roles + 1] = { name = role, cmd = argv(name, r.cmd, "roles." .. role .. ".cmd"), service = r.service,
+      nodes = count(name, r.nodes, "nodes", 1), procs = count(name, r.procs, "procs", procs) }
+  end
+  table.sort(roles, function(a, b) return a.name < b.name end)
+  if not trains then
+    fail(name, "every role is a service, so the job would never end")
+  end
+  return roles
+end
+
+local function procs_of(name, spec)
+  local per_node = spec.per_node or {}
+  errors.check_options(("job '%s', per_node"):format(name), per_node, PER_NODE)
+  for _, what in ipairs(PER_NODE) do
+    count(name, per_node[what], "per_node." .. what)
+  end
+  if spec.launch == "plain" or spec.launch == "per_node" or spec.launch == "external" then
+    return 1
+  end
+  return per_node.procs or per_node.gpu or per_node.neuron or 1
+end
+
+local function files_of(name, files)
+  if type(files) == "table" and not pending.is(files) then
+    files = files.path
+  end
+  if files ~= nil and not pending.is(files) then
+    if type(files) ~= "string" then
+      fail(name, "files must be a folder, from ctx:template or ctx:code")
+    end
+    return path.absolute(files)
+  end
+  return files
+end
+
+local function retry_of(name, retry)
+  if not retry then
+    return { on = {}, max = 0 }
+  end
+  errors.check_options(("job '%s', retry"):format(name), retry, RETRY)
+  return { on = retry.on or { "node", "preempted" }, max = count(name, retry.max, "retry.max", 1) }
+end
+
+--- Checks a job table and completes it. Raises cause "usage" for what cannot be meant.
+---@param spec adt.JobSpec
+---@return table job name, launch, roles, world, env, secrets, files, limit (seconds), retry ...
+function M.check(spec)
+  if type(spec) ~= "table" or type(spec[1]) ~= "string" or not spec[1]:match("^[%w][%w_.-]*$") or #spec[1] > 60 then
+    errors.raise { cause = "usage", code = "BadJob", message = "a job needs a name of letters, digits, '_', '.' and '-'",
+      hint = 'write ctx:job { "train", cmd = { ... } }' }
+  end
+  local name = spec[1]
+  errors.check_options(("job '%s'"):format(name), spec, FIELDS)
+  local launch = spec.launch or "plain"
+  local near = errors.nearest(launch, LAUNCH)
+  if near ~= launch then
+    fail(name, ("unknown launch form '%s'"):format(launch), "one of: " .. table.concat(LAUNCH, ", "))
+  end
+  local limit = spec.limit and units.seconds(spec.limit)
+  if spec.limit and not limit then
+    fail(name, ("limit '%s' is no duration"):format(tostring(spec.limit)), 'write "90s", "2h" or "1h30m"')
+  end
+  local job = {
+    name = name, launch = launch, roles = roles_of(name, spec, procs_of(name, spec)), per_node = spec.per_node or {},
+    files = files_of(name, spec.files), image = spec.image, mounts = spec.mounts, env = environment(name, spec.env),
+    secrets = spec.secrets or {}, limit = limit, retry = retry_of(name, spec.retry), resume = spec.resume,
+    artefacts = spec.artefacts or {}, collect = spec.collect or {},
+  }
+  for key, value in pairs(job.secrets) do
+    if not secret.is(value) then
+      fail(name, ("secrets.%s is no secret"):format(tostring(key)), "declare the parameter with adt.secret")
+    end
+  end
+  if spec.wrap then
+    errors.check_options(("job '%s', wrap"):format(name), spec.wrap, WRAP)
+    job.wrap = { cmd = argv(name, spec.wrap.cmd, "wrap.cmd"), ranks = spec.wrap.ranks }
+  end
+  job.world = 0
+  for _, role in ipairs(job.roles) do
+    job.world = job.world + role.nodes * role.procs
+  end
+  return job
+end
+
+return M

@@ -1,0 +1,352 @@
+--- A job as a step: submitted once, followed, its output shown, its metrics journalled, its end told by cause.
+local door = require "adt.door"
+local errors = require "adt.error"
+local fs = require "adt.fs"
+local jobs = require "adt.job"
+local metrics = require "adt.metrics"
+local path = require "adt.path"
+local pending = require "adt.pending"
+local time = require "adt.time"
+local ctask = require "adt.c.task"
+
+local M = {}
+
+---@class adt.JobHandle
+---@field id any the backend's id; pending in a plan
+---@field name string
+local Handle = {}
+Handle.__index = Handle
+
+-- News are looked for this often: soon after something has happened, seldom when nothing does.
+local POLL_FIRST, POLL_LAST = 0.02, 1.0
+
+-- A line of output longer than this is shown and parsed in pieces.
+local LONGEST_LINE = 64 * 1024
+
+local function dir_of(ctx, job, key)
+  return path.join(ctx.run.dir, "jobs", key:match("^R%w+%-(.*)$") or job.name)
+end
+
+-- What a change of would make another job of it; where it runs and how it is watched would not.
+local function inputs_of(job, target, files)
+  return { cmd = job.roles, launch = job.launch, env = job.env, secrets = job.secrets, files = files, wrap = job.wrap,
+    per_node = job.per_node, image = job.image, target = target.name }
+end
+
+-- A job that failed in an earlier session is started again when its run is resumed on purpose.
+local function failed_before(ctx)
+  return function(record)
+    return record.ended and record.ended.state ~= "done" and ctx.resumed_after_end
+  end
+end
+
+local function show_plan(ctx, job, target)
+  if ctx.mode == "plan" then
+    ctx.emit { type = "rendered", stage = ctx.stage, step = job.name, name = job.name, text = target:render(job) }
+  end
+end
+
+--- Checks a job, passes the door with it, and returns its handle.
+---@param ctx adt.Context
+---@param spec adt.JobSpec
+---@return adt.JobHandle
+function M.submit(ctx, spec)
+  local job = jobs.check(spec)
+  local target = spec.on or ctx.target
+  target:preflight(job)
+  show_plan(ctx, job, target)
+  local digest = type(spec.files) == "table" and not pending.is(spec.files) and spec.files.digest or nil
+  local handle = setmetatable({ ctx = ctx, job = job, target = target, name = job.name, spec = spec }, Handle)
+  handle.id = ctx.door:pass(job.name, {
+    kind = "job", inputs = inputs_of(job, target, digest or job.files), again = failed_before(ctx),
+    detail = ("%d process%s on %s"):format(job.world, job.world == 1 and "" or "es", target.name),
+    find = function(key) return target:find(key, job, dir_of(ctx, job, key)) end,
+    undo = function(id) target:cancel(id) end,
+  }, function(key)
+    return target:submit(job, key, dir_of(ctx, job, key))
+  end)
+  if ctx.mode == "do" then
+    handle.record = ctx.run.steps[job.name]
+  end
+  return handle
+end
+
+--- The job's state now: { state = "running"|"done"|"failed"|"cancelled"|"unknown", ... }.
+---@return table
+function Handle:status()
+  return self.target:status({ self.id })[self.id]
+end
+
+--- Ends the job and verifies it.
+function Handle:cancel()
+  return self.target:cancel(self.id)
+end
+
+-- --- following -------------------------------------------------------------------------------------------------------
+
+---@class adt.Follower
+local Follower = {}
+Follower.__index = Follower
+
+local function follower(handle)
+  local grammar = handle.spec.metrics and metrics.grammar(handle.spec.metrics)
+  local record = handle.record
+  local store = metrics.store()
+  for _, row in ipairs(record.metrics or {}) do store:add(row) end
+  return setmetatable({ handle = handle, grammar = grammar, store = store, cursor = record.offsets, partial = {}, rows = {},
+    shown = 0, journalled = time.monotonic() }, Follower)
+end
+
+function Follower:line(rank, text)
+  local handle = self.handle
+  handle.ctx.emit { type = "line", stage = handle.ctx.stage, job = handle.name, rank = rank, text = text }
+  if not self.grammar then return end
+  for _, clean in ipairs(metrics.clean(text)) do
+    local row = self.grammar:feed(clean)
+    if row then
+      self.store:add(row)
+      table.insert(self.rows, row)
+      local values = {}
+      for k, v in pairs(row) do
+        if k ~= "step" and k ~= "total" then values[k] = v end
+      end
+      handle.ctx.emit { type = "metrics", stage = handle.ctx.stage, job = handle.name, step = row.step, total = row.total,
+        values = values }
+    end
+  end
+end
+
+-- Pieces end anywhere; the part after the last newline waits for the rest.
+function Follower:piece(piece)
+  local text = (self.partial[piece.name] or "") .. piece.text
+  local from = 1
+  while true do
+    local stop = text:find("\n", from, true)
+    if not stop then break end
+    self:line(piece.rank, text:sub(from, stop - 1))
+    from = stop + 1
+  end
+  text = text:sub(from)
+  while #text > LONGEST_LINE do
+    self:line(piece.rank, text:sub(1, LONGEST_LINE))
+    text = text:sub(LONGEST_LINE + 1)
+  end
+  self.partial[piece.name] = text
+end
+
+function Follower:read()
+  local pieces, cursor = self.handle.target:logs(self.handle.id, { cursor = self.cursor })
+  for _, piece in ipairs(pieces) do
+    self:piece(piece)
+  end
+  self.cursor = cursor
+  return #pieces > 0
+end
+
+-- Not flushed to the disk: after a crash the lines are simply read again from the last journalled offset.
+function Follower:journal(now)
+  if #self.rows == 0 and not now then return end
+  if not now and time.monotonic() - self.journalled < 1 then return end
+  local offsets = {}
+  for name, offset in pairs(self.cursor or {}) do
+    offsets[name] = offset - #(self.partial[name] or "")
+  end
+  self.handle.ctx.run:record { type = "metrics", step = self.handle.name, rows = self.rows, offsets = offsets }
+  self.rows, self.journalled = {}, time.monotonic()
+end
+
+function Follower:last_lines()
+  for name, text in pairs(self.partial) do
+    if text ~= "" then
+      self:line(name:match("/(.*)$"), text)
+      self.partial[name] = ""
+    end
+  end
+end
+
+-- "Could not ask" is no end: the job is asked again until it says what became of it.
+local function follow(handle)
+  local f = follower(handle)
+  local nap = POLL_FIRST
+  while true do
+    local now = handle:status()
+    local news = f:read()
+    f:journal()
+    if now.state == "unknown" then
+      errors.raise { cause = "unknown", code = "JobUnknown",
+        message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
+        hint = "`adtlua resume " .. handle.ctx.run.id .. "` asks again" }
+    elseif now.state ~= "running" then
+      while f:read() do end
+      f:last_lines()
+      f:journal(true)
+      return now, f.store
+    end
+    nap = news and POLL_FIRST or math.min(nap * 1.5, POLL_LAST)
+    ctask.sleep(nap)
+  end
+end
+
+-- --- the end ---------------------------------------------------------------------------------------------------------
+
+local function artefacts(handle, base)
+  local found, missing = {}, {}
+  for _, pattern in ipairs(handle.job.artefacts) do
+    local full = pattern:sub(1, 1) == "/" and pattern or path.join(base, pattern)
+    local n = 0
+    for _, file in ipairs(fs.glob(full)) do
+      local st = fs.stat(file)
+      if st and (st.size > 0 or st.type == "directory") then
+        n = n + 1
+        found[#found + 1] = { path = file, size = st.size }
+      end
+    end
+    if n == 0 then missing[#missing + 1] = pattern end
+  end
+  return found, missing
+end
+
+local function collect(handle, base)
+  local into = path.join(handle.ctx.run.dir, "collected", handle.name)
+  for _, pattern in ipairs(handle.job.collect) do
+    for _, file in ipairs(fs.glob(pattern:sub(1, 1) == "/" and pattern or path.join(base, pattern))) do
+      fs.mkdir(into, { parents = true })
+      fs.copy(file, path.join(into, path.name(file)))
+    end
+  end
+end
+
+-- The end of the log of whoever failed first says more than any sentence of ours.
+local function tail_of(handle, rank)
+  local text = ""
+  local pieces = handle.target:logs(handle.id, { rank = rank, max = 1 << 20 })
+  for _, piece in ipairs(pieces) do text = piece.text end
+  local lines = {}
+  for line in text:gmatch("[^\n]+") do
+    lines[#lines + 1] = line
+    if #lines > 12 then table.remove(lines, 1) end
+  end
+  return lines
+end
+
+local function raise_end(handle, ended)
+  errors.raise {
+    cause = ended.cause or "unknown", code = ended.state == "cancelled" and "JobCancelled" or "JobFailed",
+    message = ("job '%s' %s: %s"):format(handle.name, ended.state, ended.message or "no reason is known"),
+    exit = ended.exit, tail = ended.tail, where = ended.rank and ("rank %s"):format(ended.rank) or nil,
+    hint = ("the whole output: adtlua logs %s; after mending: adtlua resume %s"):format(handle.ctx.run.id, handle.ctx.run.id),
+  }
+end
+
+local function record_end(handle, now)
+  local base = handle.job.files or handle.target:folder(handle.id)
+  local found, missing = artefacts(handle, base)
+  if now.state == "done" and #missing > 0 then
+    now = { state = "failed", cause = "program", exit = 0, seconds = now.seconds, ranks = now.ranks,
+      message = "it ended well but left nothing at " .. table.concat(missing, ", ") }
+  elseif now.state ~= "done" then
+    now.tail = tail_of(handle, now.rank)
+  end
+  collect(handle, base)
+  now.artefacts, now.attempts = found, nil
+  handle.ctx.run:record({ type = "ended", step = handle.name, result = now }, true)
+  return now
+end
+
+local function store_of(record)
+  local store = metrics.store()
+  for _, row in ipairs(record.metrics or {}) do store:add(row) end
+  return store
+end
+
+--- Follows the job to its end: its output is shown, its metrics are journalled. Raises the job's cause when it failed.
+---@return adt.JobResult
+function Handle:wait()
+  local ctx = self.ctx
+  if ctx.mode == "plan" then
+    return pending.new(self.name)
+  elseif ctx.mode == "down" then
+    return self:ended_or_stop()
+  end
+  local ended, store = self.record.ended
+  if ended then
+    store = store_of(self.record)
+  else
+    if ctx.detach then
+      error(M.DETACH, 0)
+    end
+    local now
+    now, store = follow(self)
+    ended = record_end(self, now)
+  end
+  ctx.job_metrics = ctx.job_metrics or {}
+  ctx.job_metrics[self.name] = store
+  if ended.state ~= "done" then
+    ctx.failed_job = { exit = ended.exit, result = M.result(ended, store, self.id, self.target) }
+    raise_end(self, ended)
+  end
+  return M.result(ended, store, self.id, self.target)
+end
+
+--- The value that leaves a stage when the user asked to detach.
+M.DETACH = setmetatable({}, { __tostring = function() return "detached" end })
+
+function Handle:ended_or_stop()
+  local record = self.ctx.run.steps[self.name]
+  if not record or not record.ended or record.ended.state ~= "done" then
+    error(door.collected, 0)
+  end
+  return M.result(record.ended, store_of(record), self.id, self.target)
+end
+
+---@class adt.JobResult
+---@field state "done"|"failed"|"cancelled"
+---@field exit integer
+---@field seconds number
+---@field metrics adt.MetricsStore
+---@field artefacts { path: string, size: integer }[]
+---@field ranks table[]
+---@field id any
+---@field output string folder of the logs
+local Result = {}
+Result.__index = Result
+
+-- A grep that no line matches must end, however much was printed.
+local GREP_MOST = 1 << 30
+
+--- The lines of all ranks' output that match a Lua pattern: the captures of each, oldest attempt first.
+---@param pattern string
+---@return string[][]
+function Result:grep(pattern)
+  local found, cursor, partial, bytes = {}, nil, {}, 0
+  repeat
+    local pieces
+    pieces, cursor = self.target:logs(self.id, { cursor = cursor })
+    for _, piece in ipairs(pieces) do
+      local text = (partial[piece.name] or "") .. piece.text
+      bytes = bytes + #piece.text
+      local from = 1
+      for at in text:gmatch("()\n") do
+        local captures = { text:sub(from, at - 1):match(pattern) }
+        if captures[1] then found[#found + 1] = captures end
+        from = at + 1
+      end
+      partial[piece.name] = text:sub(math.max(from, #text - LONGEST_LINE))
+    end
+  until #pieces == 0 or bytes > GREP_MOST
+  return found
+end
+
+--- What a recipe gets of a job that has ended.
+---@param ended table the journal's record of the end
+---@param store table the metrics
+---@param id string
+---@param target table
+---@return adt.JobResult
+function M.result(ended, store, id, target)
+  return setmetatable({ state = ended.state, exit = ended.exit, seconds = ended.seconds, metrics = store,
+    artefacts = ended.artefacts or {}, ranks = ended.ranks, id = id, target = target,
+    output = target.folder and target:folder(id) }, Result)
+end
+
+return M

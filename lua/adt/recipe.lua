@@ -1,0 +1,146 @@
+--- A recipe: a head that tools read, and stages that are plain functions of the context, the parameters and results.
+---
+--- This module is also read in the bare state that reads recipe heads: it needs nothing but pure Lua.
+local errors = require "adt.error"
+local param = require "adt.param"
+
+local M = {}
+
+---@class adt.Recipe
+---@field name string
+---@field kind "architecture"|"image"|"test-case"|"validation"|"script"
+---@field api integer
+---@field summary string
+---@field params table<string, adt.Param>
+---@field stages string[] in the order in which they run
+---@field smallest? table parameters for `adtlua test`
+---@field packages? string[] distribution packages that the recipe needs on this machine
+local Recipe = {}
+Recipe.__index = Recipe
+
+local STAGES = { "deploy", "build", "run", "validate" }
+local KINDS = { "architecture", "image", "test-case", "validation", "script" }
+local HEAD = { "name", "kind", "api", "summary", "params", "stages", "smallest", "packages" }
+
+-- Flags and words of the program itself; a parameter of that name could not be given.
+local RESERVED = {
+  "help", "name", "target", "run", "yes", "output", "params", "report-junit", "changed", "take-over", "with-data",
+  "detach", "propagate", "exit-code", "keep-artifacts", "verbose", "quiet", "lua-dir", "version", "follow",
+}
+
+local function fail(recipe, message, hint)
+  errors.raise { cause = "usage", code = "BadRecipe", hint = hint,
+    message = ("recipe '%s': %s"):format(tostring(recipe.name or "?"), message) }
+end
+
+local function is_stage_list(recipe)
+  for _, stage in ipairs(recipe.stages) do
+    if type(stage) ~= "string" or not stage:match("^%l[%l%d_]*$") then
+      fail(recipe, "stages are names of lower-case letters, digits and '_'")
+    elseif type(recipe[stage]) ~= "function" then
+      fail(recipe, ("stage '%s' has no function"):format(stage))
+    end
+  end
+end
+
+local function check_params(recipe)
+  for name, def in pairs(recipe.params) do
+    if type(name) ~= "string" or not name:match("^%l[%l%d_]*$") then
+      fail(recipe, ("parameter name '%s' must be lower-case letters, digits and '_'"):format(tostring(name)))
+    elseif not param.is(def) then
+      fail(recipe, ("parameter '%s' is no definition"):format(name), "write adt.int { ... }, adt.string { ... } and so on")
+    end
+    for _, word in ipairs(RESERVED) do
+      if word == name:gsub("_", "-") then
+        fail(recipe, ("parameter '%s' has the name of a flag of the program"):format(name), "choose another name")
+      end
+    end
+  end
+end
+
+local function check_head(recipe)
+  if type(recipe.name) ~= "string" or not recipe.name:match("^%l[%w_-]*$") then
+    fail(recipe, "needs a name of letters, digits, '_' and '-' that starts with a lower-case letter")
+  end
+  if recipe.api ~= 1 then
+    fail(recipe, ("is written for api %s, this program knows api 1"):format(tostring(recipe.api)), "write api = 1")
+  end
+  local known = false
+  for _, kind in ipairs(KINDS) do
+    known = known or kind == recipe.kind
+  end
+  if not known then
+    fail(recipe, ("unknown kind '%s'"):format(tostring(recipe.kind)), "one of: " .. table.concat(KINDS, ", "))
+  end
+end
+
+-- A misspelt stage would silently never run.
+local function check_fields(recipe)
+  local known = table.move(HEAD, 1, #HEAD, 1, {})
+  table.move(STAGES, 1, #STAGES, #known + 1, known)
+  table.move(recipe.stages, 1, #recipe.stages, #known + 1, known)
+  errors.check_options("adt.recipe", recipe, known)
+end
+
+--- Checks a recipe and makes it one. Raises cause "usage" for a head that does not hold.
+---@param fields table head and stages, as in the guide
+---@return adt.Recipe
+function M.define(fields)
+  if type(fields) ~= "table" then
+    errors.raise { cause = "usage", message = "adt.recipe takes a table" }
+  end
+  local recipe = {}
+  for k, v in pairs(fields) do recipe[k] = v end
+  recipe.kind = recipe.kind or "script"
+  recipe.api = recipe.api or 1
+  recipe.summary = recipe.summary or ""
+  recipe.params = recipe.params or {}
+  if not recipe.stages then
+    recipe.stages = {}
+    for _, stage in ipairs(STAGES) do
+      if recipe[stage] ~= nil then
+        table.insert(recipe.stages, stage)
+      end
+    end
+  end
+  check_head(recipe)
+  check_fields(recipe)
+  is_stage_list(recipe)
+  check_params(recipe)
+  if #recipe.stages == 0 then
+    fail(recipe, "has no stage", "write at least run = function(ctx, p) ... end")
+  end
+  return setmetatable(recipe, Recipe)
+end
+
+--- Whether a value is a recipe.
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == Recipe
+end
+
+local function copy_plain(value)
+  local kind = type(value)
+  if kind ~= "table" then
+    if kind == "string" or kind == "number" or kind == "boolean" then
+      return value
+    end
+    return nil
+  end
+  local copy = {}
+  for k, v in pairs(value) do copy[k] = copy_plain(v) end
+  return copy
+end
+
+--- The head as plain data: what `list`, `--help` and completion show.
+---@param recipe adt.Recipe
+---@return table
+function M.describe(recipe)
+  return copy_plain {
+    name = recipe.name, kind = recipe.kind, api = recipe.api, summary = recipe.summary, params = recipe.params,
+    stages = recipe.stages, smallest = recipe.smallest, packages = recipe.packages,
+  }
+end
+
+return M

@@ -1,0 +1,30 @@
+--- The target that a run's jobs were submitted to, for commands that look at a run from outside.
+local config = require "adt.config"
+local errors = require "adt.error"
+local targets = require "adt.target"
+local path = require "adt.path"
+
+local M = {}
+
+--- The target of a run.
+---@param r adt.Run
+---@return adt.Target
+function M.of(r)
+  local target = targets.named(r.head.target or "local", config.targets(config.load()))
+  -- A copied run folder is read where it lies.
+  if target.kind == "local" then
+    target.root = path.absolute(r.dir)
+  end
+  return target
+end
+
+--- What a job does now; "unknown" with the reason when it cannot be asked.
+---@param r adt.Run
+---@param job { id: any }
+---@return table
+function M.status(r, job)
+  local all, err = errors.try(function() return M.of(r):status { job.id } end)
+  return all and all[job.id] or { state = "unknown", message = err and err.message }
+end
+
+return M

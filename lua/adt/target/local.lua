@@ -1,0 +1,315 @@
+--- Target `local`: processes on this machine under a supervisor of their own session, which writes what became of them
+--- into the job's folder. Following is reading files, so detaching, ^C and kill -9 cost nothing.
+local errors = require "adt.error"
+local fs = require "adt.fs"
+local json = require "adt.json"
+local path = require "adt.path"
+local pending = require "adt.pending"
+local process = require "adt.process"
+local quote = require "adt.quote"
+local run = require "adt.run"
+local ctask = require "adt.c.task"
+
+local M = {}
+
+---@class adt.target.Local: adt.Target
+local Local = {}
+Local.__index = Local
+
+-- How long the supervisor may take from its start to its claim.
+local START_WITHIN = 30
+
+---@param spec table
+---@return adt.target.Local
+function M.new(spec)
+  errors.check_options("target of kind local", spec, { "kind", "name" })
+  return setmetatable({ kind = "local", name = spec.name or "local" }, Local)
+end
+
+local function cannot(job, what, hint)
+  errors.raise { cause = "usage", code = "TargetCannot", hint = hint,
+    message = ("job '%s': target 'local' cannot carry %s"):format(job.name, what) }
+end
+
+--- Refuses what this target cannot carry, before anything is created.
+function Local:preflight(job)
+  if job.launch == "external" or job.launch == "mpi" then
+    cannot(job, ("launch = \"%s\""):format(job.launch), 'use launch = "torchrun", "per_gpu", "per_node" or "plain"')
+  elseif job.image and not pending.is(job.image) then
+    cannot(job, "an image", "leave image out when --target is local, and use ctx:venv")
+  elseif job.mounts and next(job.mounts) then
+    cannot(job, "mounts", "there is no container here: paths are the machine's own")
+  end
+  if job.files and not pending.is(job.files) and not fs.exists(job.files) then
+    errors.raise { cause = "usage", message = ("job '%s': the folder %s is not there"):format(job.name, job.files) }
+  end
+end
+
+local function job_dir(id)
+  local run_id, rest = id:match("^(R%w+)/(jobs/[%w_.-]+)$")
+  if not run_id then
+    errors.raise { cause = "usage", message = ("'%s' is no id of a local job"):format(tostring(id)) }
+  end
+  return path.join(run.folder(run_id), rest)
+end
+
+--- The folder of a job, for people who want to look.
+function Local:folder(id)
+  return self.root and path.join(self.root, id:match("jobs/.*$")) or job_dir(id)
+end
+
+--- What will be run, as text.
+function Local:render(job)
+  local lines = { ("# job %s: %d process%s on this machine"):format(job.name, job.world, job.world == 1 and "" or "es") }
+  lines[#lines + 1] = "cd " .. quote.sh(tostring(job.files or "."))
+  local names = {}
+  for name in pairs(job.env) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    lines[#lines + 1] = ("export %s=%s"):format(name, quote.sh(tostring(job.env[name])))
+  end
+  for name in pairs(job.secrets) do
+    lines[#lines + 1] = ("export %s=<secret>"):format(name)
+  end
+  for _, role in ipairs(job.roles) do
+    local words = {}
+    for i, word in ipairs(role.cmd) do words[i] = quote.sh(tostring(word)) end
+    local ranks = role.nodes * role.procs
+    local who = job.launch == "plain" and ranks == 1 and "" or ("RANK=0..%d WORLD_SIZE=%d "):format(ranks - 1, ranks)
+    lines[#lines + 1] = (role.name ~= "main" and "# role " .. role.name .. "\n" or "") .. who .. table.concat(words, " ")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function spec_of(job, key)
+  local names = {}
+  for name in pairs(job.secrets) do names[#names + 1] = name end
+  table.sort(names)
+  return { v = 1, key = key, name = job.name, launch = job.launch, roles = json.array(job.roles), env = job.env,
+    secrets = json.array(names), files = job.files, limit = job.limit, retry = { on = json.array(job.retry.on), max = job.retry.max },
+    wrap = job.wrap, world = job.world, resume = job.resume }
+end
+
+local function secrets_line(job)
+  local values = {}
+  for name, value in pairs(job.secrets) do values[name] = value:reveal() end
+  return json.encode { secrets = values } .. "\n"
+end
+
+local function started(dir)
+  return fs.exists(path.join(dir, "claim"))
+end
+
+local function wait_for_claim(child, dir, job)
+  local deadline = ctask.sleep and require("adt.time").monotonic() + START_WITHIN
+  local nap = 0.002
+  while not started(dir) do
+    if not process.alive(child.pid, child.start) then
+      if started(dir) then break end
+      local log = errors.try(fs.read, path.join(dir, "supervisor.log"), { max = 1 << 20 }) or ""
+      errors.raise { cause = "node", code = "NoSupervisor",
+        message = ("job '%s': its supervisor ended before it had begun: %s"):format(job.name, log:sub(-300)),
+        hint = "see supervisor.log in " .. dir }
+    elseif require("adt.time").monotonic() > deadline then
+      errors.raise { cause = "unknown", code = "SupervisorSilent",
+        message = ("job '%s': its supervisor has not begun within %d s"):format(job.name, START_WITHIN),
+        hint = "`adtlua resume` looks again" }
+    end
+    ctask.sleep(nap)
+    nap = math.min(nap * 1.5, 0.05)
+  end
+end
+
+--- Starts the supervisor at its gate, lets the step journal it, then opens the gate. Secrets go down its standard input;
+--- a supervisor that does not get the whole line ends without having claimed the job.
+function Local:submit(job, key, dir)
+  fs.mkdir(dir, { parents = true })
+  fs.write(path.join(dir, "job.json"), json.encode(spec_of(job, key)), { atomic = true, sync = true })
+  local child = process.spawn {
+    process.self().exe, "supervise", dir; detached = true, gated = true, stdin = "pipe", cwd = dir,
+    env = { ADTLUA_FAULT = false }, -- a fault that a crash test has set is for us, not for the job
+    stdout = { file = path.join(dir, "supervisor.log"), append = true }, stderr = "stdout",
+  }
+  child.claim = path.join(dir, "claim")
+  child.detached = true
+  local step = ctask.locals().step
+  if step then
+    step.child(child)
+  end
+  local start = { pid = child.pid, start = child:start_time() }
+  child:go()
+  child:write(secrets_line(job))
+  child:close_stdin()
+  wait_for_claim(start, dir, job)
+  return dir:match("(R%w+/jobs/[%w_.-]+)$") or dir
+end
+
+--- The job that an interrupted submit with this key made, or nil. The door has waited for the child before it asks.
+function Local:find(_, job, dir)
+  if started(dir) then
+    return dir:match("(R%w+/jobs/[%w_.-]+)$") or dir
+  end
+end
+
+local function read_json(file)
+  if fs.exists(file) then
+    return json.decode(fs.read(file, { max = 16 << 20 }))
+  end
+end
+
+local function status(dir)
+  local exit = read_json(path.join(dir, "exit.json"))
+  if exit then
+    return exit
+  end
+  local claim = read_json(path.join(dir, "claim", "owner.json"))
+  if not claim then
+    return { state = started(dir) and "running" or "absent" }
+  end
+  local me = process.self()
+  if claim.host ~= me.host then
+    return { state = "unknown", message = "the job runs on " .. claim.host .. ", which cannot be seen from here" }
+  end
+  if claim.boot_id == me.boot_id and process.alive(claim.pid, claim.start_time) then
+    return read_json(path.join(dir, "state.json")) or { state = "running" }
+  end
+  -- It may have written its last word between our two looks.
+  return read_json(path.join(dir, "exit.json")) or {
+    state = "failed", cause = "node", code = "SupervisorDied",
+    message = claim.boot_id ~= me.boot_id and "the machine was restarted while the job ran"
+      or "its supervisor was killed, and its ranks with it" }
+end
+
+--- The state of each job: { state = "running"|"done"|"failed"|"cancelled"|"unknown"|"absent", ... }.
+---@param ids string[]
+---@return table<string, table>
+function Local:status(ids)
+  local all = {}
+  for _, id in ipairs(ids) do
+    all[id] = status(self:folder(id))
+  end
+  return all
+end
+
+-- Attempts and ranks in the order in which they began.
+local function log_files(dir)
+  local files = {}
+  for attempt = 1, 1000 do
+    local folder = path.join(dir, "attempt-" .. attempt)
+    if not fs.exists(folder) then break end
+    for _, name in ipairs(fs.list(folder)) do
+      local rank = name:match("^rank%-(.+)%.log$")
+      if rank then
+        files[#files + 1] = { attempt = attempt, rank = tonumber(rank) or rank, name = ("%d/%s"):format(attempt, rank),
+          file = path.join(folder, name) }
+      end
+    end
+  end
+  table.sort(files, function(a, b)
+    if a.attempt ~= b.attempt then return a.attempt < b.attempt end
+    return (tonumber(a.rank) or 0) < (tonumber(b.rank) or 0)
+  end)
+  return files
+end
+
+--- New output since a cursor (nil: from the beginning): pieces { rank, attempt, text, offset } and the next cursor.
+---@param id string
+---@param options? { cursor: table?, rank: any, max: integer? }
+---@return { rank: any, attempt: integer, name: string, text: string }[]
+---@return table cursor byte offsets by log name
+function Local:logs(id, options)
+  options = options or {}
+  local cursor, pieces = {}, {}
+  for name, offset in pairs(options.cursor or {}) do cursor[name] = offset end
+  for _, log in ipairs(log_files(self:folder(id))) do
+    if options.rank == nil or tostring(options.rank) == tostring(log.rank) then
+      local offset = cursor[log.name] or 0
+      local size = fs.stat(log.file).size
+      -- A log that has shrunk was truncated by somebody: what is there now is new.
+      if size < offset then offset = 0 end
+      if size > offset then
+        local handle <close> = fs.open(log.file, "r")
+        local text = handle:pread(offset, math.min(size - offset, options.max or 1 << 20)) or ""
+        pieces[#pieces + 1] = { rank = log.rank, attempt = log.attempt, name = log.name, text = text }
+        cursor[log.name] = offset + #text
+      end
+    end
+  end
+  return pieces, cursor
+end
+
+--- Ends a job and verifies that it has ended; also one whose supervisor is gone.
+function Local:cancel(id)
+  local dir = self:folder(id)
+  local deadline = require("adt.time").monotonic() + 30
+  fs.create(path.join(dir, "cancel"), "")
+  while true do
+    local now = status(dir)
+    if now.state ~= "running" then
+      return now
+    end
+    local claim = read_json(path.join(dir, "claim", "owner.json"))
+    if claim then
+      errors.try(process.kill, claim.pid, "TERM", claim.start_time)
+    end
+    if require("adt.time").monotonic() > deadline then
+      errors.raise { cause = "unknown", code = "StillRuns", message = ("job %s still runs 30 s after it was told to end"):format(id),
+        hint = "try again; the supervisor's process id is in " .. path.join(dir, "claim", "owner.json") }
+    end
+    ctask.sleep(0.05)
+  end
+end
+
+--- The nodes of this target: this machine.
+function Local.nodes()
+  return { { name = process.self().host, state = "idle" } }
+end
+
+--- Runs a program once per node; an answer for each.
+function Local.exec(_, nodes, argv, options)
+  local answers = {}
+  for i, node in ipairs(nodes) do
+    local words = { table.unpack(argv) }
+    for k, v in pairs(options or {}) do words[k] = v end
+    words.check = false
+    local result, err = errors.try(process.run, words)
+    answers[i] = result and { node = node, ok = result.ok, code = result.code, signal = result.signal, stdout = result.stdout,
+      stderr = result.stderr } or { node = node, ok = false, error = err }
+  end
+  return answers
+end
+
+--- Files below the run folder: here they are where they are.
+function Local:files(id)
+  local dir = self:folder(id)
+  local function at(name)
+    local full = path.normalize(path.join(dir, name))
+    if full:sub(1, #dir + 1) ~= dir .. "/" then
+      errors.raise { cause = "usage", message = ("'%s' lies outside of the job's folder"):format(name) }
+    end
+    return full
+  end
+  return {
+    get = function(name, to) fs.copy(at(name), to) end,
+    put = function(from, name) fs.copy(from, at(name)) end,
+    list = function(name) return fs.list(at(name or ".")) end,
+    stat = function(name) return fs.stat(at(name)) end,
+  }
+end
+
+--- This machine has no scheduler that could drain, reboot or replace it.
+function Local.act(_, node, what)
+  errors.raise { cause = "usage", code = "TargetCannot",
+    message = ("target 'local' cannot %s %s: there is no scheduler"):format(what, node) }
+end
+
+--- Takes over a job that was started before, by its id.
+function Local:adopt(id)
+  local now = status(self:folder(id))
+  if now.state == "absent" then
+    errors.raise { cause = "usage", message = ("there is no local job '%s'"):format(id) }
+  end
+  return id
+end
+
+return M

@@ -1,0 +1,79 @@
+--- Durations and sizes as people write them: "1h30m", "250ms", "64GiB".
+local M = {}
+
+local SECONDS = { ms = 1e-3, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
+
+--- Seconds of a duration: a number, or a text such as "90", "2h", "1h30m", "250ms".
+---@param text string|number
+---@return number? seconds nil when it is no duration
+function M.seconds(text)
+  if type(text) == "number" then
+    return text
+  end
+  local plain = tonumber(text:match("^%d+%.?%d*$"))
+  if plain then
+    return plain
+  end
+  local rest, total = text:lower(), 0
+  while rest ~= "" do
+    local number, unit, after = rest:match("^(%d+%.?%d*)(%a+)(.*)$")
+    if not number or not SECONDS[unit] then
+      return nil
+    end
+    total, rest = total + tonumber(number) * SECONDS[unit], after
+  end
+  return text ~= "" and total or nil
+end
+
+--- A duration for people: "1h30m", "12.3s".
+---@param seconds number
+---@return string
+function M.duration(seconds)
+  if seconds < 60 then
+    return (seconds < 10 and "%.1fs" or "%.0fs"):format(seconds)
+  end
+  local whole = math.floor(seconds + 0.5)
+  local parts = {}
+  for _, unit in ipairs { { 86400, "d" }, { 3600, "h" }, { 60, "m" }, { 1, "s" } } do
+    local n = whole // unit[1]
+    if n > 0 then
+      parts[#parts + 1] = n .. unit[2]
+      whole = whole - n * unit[1]
+    end
+    if #parts == 2 then break end
+  end
+  return table.concat(parts)
+end
+
+local BYTES = { [""] = 1, b = 1 }
+for i, letter in ipairs { "k", "m", "g", "t", "p" } do
+  BYTES[letter .. "ib"] = 1024 ^ i
+  BYTES[letter .. "i"] = 1024 ^ i
+  BYTES[letter .. "b"] = 1000 ^ i
+  BYTES[letter] = 1024 ^ i -- as sbatch and Kubernetes users write memory
+end
+
+--- Bytes of a size: a number, or a text such as "512", "16MiB", "2GB" (10^9), "4G" (2^30).
+---@param text string|number
+---@return integer? bytes nil when it is no size
+function M.bytes(text)
+  if type(text) == "number" then
+    return math.tointeger(text)
+  end
+  local number, unit = text:lower():match("^(%d+%.?%d*)%s*(%a*)$")
+  local factor = unit and BYTES[unit]
+  return factor and math.tointeger(math.floor(tonumber(number) * factor))
+end
+
+--- A size for people: "1.5 MiB".
+---@param bytes number
+---@return string
+function M.size(bytes)
+  local names, i = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" }, 1
+  while bytes >= 1024 and i < #names do
+    bytes, i = bytes / 1024, i + 1
+  end
+  return (i == 1 and "%d %s" or "%.1f %s"):format(bytes, names[i])
+end
+
+return M
