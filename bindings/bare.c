@@ -49,12 +49,14 @@ static void count_hook(lua_State *L, lua_Debug *ar)
         luaL_error(L, "the head takes too long; a head only describes, work belongs into a stage");
 }
 
-/* --- inert values: indexing gives another one, calling says what is wrong -------------------------------------------- */
+/* --- inert values: indexing gives another one, calling says what is wrong --------------------------------------------
+ */
 
 static int inert_call(lua_State *L)
 {
     lua_getiuservalue(L, 1, 1);
-    return luaL_error(L, "'%s' cannot be used while a recipe's head is read; move it into a stage", lua_tostring(L, -1));
+    return luaL_error(L, "'%s' cannot be used while a recipe's head is read; move it into a stage",
+                      lua_tostring(L, -1));
 }
 
 static void push_inert(lua_State *L, const char *name);
@@ -121,9 +123,12 @@ static int ignore(lua_State *L)
 static int open_bare(lua_State *L)
 {
     const char *lua_dir = lua_touserdata(L, 1);
-    static const luaL_Reg libs[] = {{LUA_GNAME, luaopen_base},         {LUA_TABLIBNAME, luaopen_table},
-                                    {LUA_STRLIBNAME, luaopen_string},  {LUA_MATHLIBNAME, luaopen_math},
-                                    {LUA_UTF8LIBNAME, luaopen_utf8},   {LUA_COLIBNAME, luaopen_coroutine},
+    static const luaL_Reg libs[] = {{LUA_GNAME, luaopen_base},
+                                    {LUA_TABLIBNAME, luaopen_table},
+                                    {LUA_STRLIBNAME, luaopen_string},
+                                    {LUA_MATHLIBNAME, luaopen_math},
+                                    {LUA_UTF8LIBNAME, luaopen_utf8},
+                                    {LUA_COLIBNAME, luaopen_coroutine},
                                     {NULL, NULL}};
     for (const luaL_Reg *lib = libs; lib->name; lib++) {
         luaL_requiref(L, lib->name, lib->func, 1);
@@ -166,7 +171,8 @@ static int run_head(lua_State *L)
     return 1;
 }
 
-/* --- in the caller's state ------------------------------------------------------------------------------------------- */
+/* --- in the caller's state -------------------------------------------------------------------------------------------
+ */
 
 static int bare_close(lua_State *L)
 {

@@ -287,10 +287,10 @@ static int file_close(lua_State *L)
 int luaopen_adt_c_file(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", file_close}, {"__close", file_close}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"read", file_read},   {"pread", file_pread},   {"write", file_write},       {"seek", file_seek},
-        {"size", file_size},   {"sync", file_sync},     {"truncate", file_truncate}, {"lock", file_lock},
-        {"flock", file_flock}, {"fileno", file_fileno}, {"close", file_close},       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"read", file_read},         {"pread", file_pread}, {"write", file_write},
+                                       {"seek", file_seek},         {"size", file_size},   {"sync", file_sync},
+                                       {"truncate", file_truncate}, {"lock", file_lock},   {"flock", file_flock},
+                                       {"fileno", file_fileno},     {"close", file_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"open", file_open}, {NULL, NULL}};
     adtL_newclass(L, FILE_CLASS, meta, methods);
     luaL_newlib(L, functions);

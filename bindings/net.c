@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* free_port() -> a TCP port of 127.0.0.1 on which nobody listens now. Whoever uses it binds at once: another process can
- * take it meanwhile. */
+/* free_port() -> a TCP port of 127.0.0.1 on which nobody listens now. Whoever uses it binds at once: another process
+ * can take it meanwhile. */
 static int net_free_port(lua_State *L)
 {
     struct adt_error err;

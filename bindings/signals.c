@@ -10,9 +10,9 @@ static const struct {
     int number;
     const char *name;
 } signals[] = {
-#define S(x)                                                                                                           \
-    {                                                                                                                  \
-        SIG##x, "SIG" #x                                                                                               \
+#define S(x) \
+    { \
+        SIG##x, "SIG" #x \
     }
     S(HUP),  S(INT),  S(QUIT), S(ILL),  S(TRAP), S(ABRT), S(BUS),  S(FPE),  S(KILL),   S(USR1),
     S(SEGV), S(USR2), S(PIPE), S(ALRM), S(TERM), S(CHLD), S(CONT), S(STOP), S(TSTP),   S(TTIN),

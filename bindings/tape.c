@@ -217,9 +217,9 @@ static int on_end(void *ctx)
     return 0;
 }
 
-#define COMMON                                                                                                         \
-    .null = on_null, .boolean = on_boolean, .integer = on_integer, .number = on_number, .string = on_string,           \
-    .begin_array = on_begin_array, .end_array = on_end, .begin_object = on_begin_object, .key = on_key,                \
+#define COMMON \
+    .null = on_null, .boolean = on_boolean, .integer = on_integer, .number = on_number, .string = on_string, \
+    .begin_array = on_begin_array, .end_array = on_end, .begin_object = on_begin_object, .key = on_key, \
     .end_object = on_end
 
 const struct adt_events *adtL_tape_events(const struct ltape *tape)

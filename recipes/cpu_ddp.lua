@@ -61,7 +61,7 @@ return adt.recipe {
     local job = results.run
     local loss, rate = job.metrics.loss, job.metrics["tokens/s"]
     ctx:check("the job ended well", job.state == "done" and job.exit == 0, job.state)
-    ctx:check("every step was trained", job.metrics:steps() >= p.steps, ("%d of %d"):format(job.metrics:steps(), p.steps))
+    ctx:check("every step was trained", #job.metrics:steps() >= p.steps, ("%d of %d"):format(#job.metrics:steps(), p.steps))
     ctx:require("there are losses to look at", #loss > 0, #loss)
     ctx:check("every loss is finite", loss:finite(), loss)
     local start = math.log(VOCABULARY)

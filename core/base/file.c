@@ -231,8 +231,7 @@ static int write_in_place(const char *path, const void *p, size_t n, const struc
     return rc < 0 ? adt_file_error(err, saved, "writing '%s'", path) : 0;
 }
 
-int adt_file_write(const char *path, const void *p, size_t n, const struct adt_file_options *opt,
-                   struct adt_error *err)
+int adt_file_write(const char *path, const void *p, size_t n, const struct adt_file_options *opt, struct adt_error *err)
 {
     size_t parent = parent_length(path);
     if (opt->parents && parent > 1) {

@@ -12,8 +12,8 @@ static size_t character(const char *name, size_t n)
     return k;
 }
 
-/* The set that begins at pattern[i] == '[': whether [c] is in it, and in [next] what follows it. A set that is not closed
- * is a plain bracket. */
+/* The set that begins at pattern[i] == '[': whether [c] is in it, and in [next] what follows it. A set that is not
+ * closed is a plain bracket. */
 static bool in_set(const char *pattern, size_t pn, size_t i, unsigned char c, size_t *next)
 {
     size_t k = i + 1;

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 bool adt_glob_name(const char *pattern, size_t pn, const char *name, size_t n);
-/* Whether one name (no '/') matches: '*' any run, '?' one UTF-8 character, '[a-z]' '[!a-z]' one byte, '\' takes the next
- * one literally. A leading dot is matched by a dot only. */
+/* Whether one name (no '/') matches: '*' any run, '?' one UTF-8 character, '[a-z]' '[!a-z]' one byte, '\' takes the
+ * next one literally. A leading dot is matched by a dot only. */
 
 bool adt_glob_path(const char *pattern, size_t pn, const char *path, size_t n);
 /* Name by name between slashes; a part that is "**" stands for any number of names that do not begin with a dot. */

@@ -93,8 +93,7 @@ static int check_removable(const char *path, struct adt_error *err)
         last--;
     size_t len = n - (size_t)(last - path);
     bool dots = (len == 1 && last[0] == '.') || (len == 2 && last[0] == '.' && last[1] == '.');
-    if (n == 0 || dots || len == 0 ||
-        (stat("/", &root) == 0 && lstat(path, &st) == 0 && same_file(&root, &st))) {
+    if (n == 0 || dots || len == 0 || (stat("/", &root) == 0 && lstat(path, &st) == 0 && same_file(&root, &st))) {
         adt_error_set(err, ADT_USAGE, "Refused", "'%s' is not removed: name a file or a folder below one", path);
         return -1;
     }

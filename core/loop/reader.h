@@ -37,7 +37,8 @@ const struct adt_error *adt_reader_error(const struct adt_reader *r);
 
 struct adt_op *adt_reader_wait(struct adt_reader *const *readers, size_t n, bool lines, enum adt_cr cr,
                                struct adt_error *err);
-/* Finishes when one of at most two readers has a line (or bytes, without [lines]), or all have ended. ADT_USAGE when one
- * is waited for already. What arrives after the op was freed stays in the reader: a cancelled wait loses nothing. */
+/* Finishes when one of at most two readers has a line (or bytes, without [lines]), or all have ended. ADT_USAGE when
+ * one is waited for already. What arrives after the op was freed stays in the reader: a cancelled wait loses nothing.
+ */
 
 #endif

@@ -129,7 +129,9 @@ function Context:summary(text)
   self.emit { type = "summary", text = tostring(text) }
 end
 
--- Evidence is journalled: plain data, and short.
+--- A check's evidence as it is journalled: plain data, and short.
+---@param value any
+---@return any
 function M.evidence(value)
   if value == nil or type(value) == "number" or type(value) == "boolean" then
     if value ~= value or value == math.huge or value == -math.huge then

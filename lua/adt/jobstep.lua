@@ -173,7 +173,8 @@ local function follow(handle)
     local news = f:read()
     f:journal()
     if now.state == "unknown" then
-      errors.raise { cause = "unknown", code = "JobUnknown", message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
+      errors.raise { cause = "unknown", code = "JobUnknown",
+        message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
         hint = "`adtlua resume " .. handle.ctx.run.id .. "` asks again" }
     elseif now.state ~= "running" then
       while f:read() do end
@@ -267,7 +268,7 @@ function Handle:wait()
   elseif ctx.mode == "down" then
     return self:ended_or_stop()
   end
-  local ended, store = self.record.ended, nil
+  local ended, store = self.record.ended
   if ended then
     store = store_of(self.record)
   else
@@ -336,6 +337,12 @@ function Result:grep(pattern)
   return found
 end
 
+--- What a recipe gets of a job that has ended.
+---@param ended table the journal's record of the end
+---@param store table the metrics
+---@param id string
+---@param target table
+---@return adt.JobResult
 function M.result(ended, store, id, target)
   return setmetatable({ state = ended.state, exit = ended.exit, seconds = ended.seconds, metrics = store,
     artefacts = ended.artefacts or {}, ranks = ended.ranks, id = id, target = target,

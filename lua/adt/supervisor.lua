@@ -248,11 +248,20 @@ end
 
 -- A cancel comes as a signal, or as a file that was there before we could be told.
 local function listen(job)
-  task.spawn(function()
+  job.cancelled = fs.exists(path.join(job.dir, "cancel"))
+  return task.spawn(function()
     ctask.signal(SIGTERM)
     job.cancelled = true
   end)
-  job.cancelled = fs.exists(path.join(job.dir, "cancel"))
+end
+
+local function supervise(job)
+  task.group(function()
+    local listener = listen(job)
+    local outcome, attempts = run_job(job)
+    finish(job, outcome, attempts)
+    listener:cancel()
+  end)
 end
 
 --- Runs the job in `dir` to its end. Nothing is done unless the whole line with the secrets has come: then whoever
@@ -273,16 +282,7 @@ function M.main(dir)
     return 0
   end
   process.reaper()
-  local main = ctask.spawn(function()
-    local listener = task.group(function()
-      listen(job)
-      local outcome, attempts = run_job(job)
-      finish(job, outcome, attempts)
-      return outcome
-    end)
-    return listener
-  end)
-  local ok, err = main:join()
+  local ok, err = ctask.spawn(supervise, job):join()
   if not ok then
     error(err, 0)
   end

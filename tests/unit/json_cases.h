@@ -9,9 +9,9 @@ struct text {
     size_t n;
 };
 
-#define T(s)                                                                                                           \
-    {                                                                                                                  \
-        (s), sizeof(s) - 1                                                                                             \
+#define T(s) \
+    { \
+        (s), sizeof(s) - 1 \
     }
 
 static const struct text accepted[] = {

@@ -96,7 +96,7 @@ function M.run(words)
   if given.output == "json" then
     io.write(json.encode { v = 1, a = a.id, b = b.id, facts = data }, "\n")
   else
-    io.write(#rows > 0 and term.table(rows, { header = { "", a.id, b.id, "" } }) or "the runs are the same in all that was compared\n")
+    io.write(#rows > 0 and term.table(rows, { header = { "", a.id, b.id, "" } }) .. "\n" or "the runs are the same in all that was compared\n")
   end
   return 0
 end

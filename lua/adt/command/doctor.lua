@@ -105,7 +105,7 @@ function M.run(words)
   if rest[1] then
     bad = bad + recipe_rows(rest[1], rows)
   end
-  io.write(term.table(rows, { header = { "", "WHAT", "FOUND", "WHAT TO DO" } }))
+  io.write(term.table(rows, { header = { "", "WHAT", "FOUND", "WHAT TO DO" } }) .. "\n")
   return bad > 0 and 3 or 0
 end
 

@@ -87,7 +87,7 @@ function M.run(words)
   for i, thing in ipairs(found) do
     rows[i] = { thing.what, thing.path, units.duration(math.max(thing.age, 0)), units.size(tree_size(thing.path)) }
   end
-  io.write(term.table(rows, { header = { "WHAT", "WHERE", "AGE", "SIZE" } }))
+  io.write(term.table(rows, { header = { "WHAT", "WHERE", "AGE", "SIZE" } }) .. "\n")
   if not given.delete then
     io.write("`adtlua gc --delete` deletes them\n")
     return 0

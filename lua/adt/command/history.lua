@@ -25,7 +25,7 @@ function M.run(words)
   if given.output == "json" then
     io.write(json.encode { v = 1, runs = described }, "\n")
   else
-    io.write(#rows > 0 and term.table(rows, { header = runs.HEADER }) or "no runs yet\n")
+    io.write(#rows > 0 and term.table(rows, { header = runs.HEADER }) .. "\n" or "no runs yet\n")
   end
   return 0
 end

@@ -58,7 +58,7 @@ function M.run(words)
   for _, head in ipairs(heads) do
     rows[#rows + 1] = { head.kind, head.name, head.file, head.summary }
   end
-  io.write(#rows > 0 and term.table(rows, { header = { "KIND", "NAME", "FILE", "SUMMARY" } }) or "no recipes here\n")
+  io.write(#rows > 0 and term.table(rows, { header = { "KIND", "NAME", "FILE", "SUMMARY" } }) .. "\n" or "no recipes here\n")
   return 0
 end
 

@@ -44,7 +44,8 @@ local function printer(job, raw)
 end
 
 local function show(target, job, given)
-  local out, cursor, pieces = printer(job, given.raw), nil, nil
+  local out = printer(job, given.raw)
+  local cursor, pieces
   local nap = 0.05
   while true do
     local state = given.follow and target:status({ job.id })[job.id].state

@@ -42,7 +42,7 @@ function M.run(words)
   if given.output == "json" then
     io.write(json.encode { v = 1, runs = described }, "\n")
   elseif #rows > 0 then
-    io.write(term.table(rows, { header = { "RUN", "STATE", "RECIPE", "TARGET", "BEGAN", "TOOK", "JOBS" } }))
+    io.write(term.table(rows, { header = { "RUN", "STATE", "RECIPE", "TARGET", "BEGAN", "TOOK", "JOBS" } }) .. "\n")
   else
     io.write("nothing runs\n")
   end

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# bootstrap.sh - from a fresh Debian or Ubuntu to a running adtlua: installs what is missing, builds, goes on
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+usage() {
+    cat <<'TEXT'
+usage: ./bootstrap.sh [-y] VERB
+  run RECIPE [args]   build, install what the recipe needs, run it
+  test [args]         build, install what the tests need, run them (args: see tests/run --help)
+  build               install the compilers and libraries, build build/release/adtlua
+  install [PREFIX]    build and install (default: /usr/local)
+  shell               build and open the prompt
+  -y                  install packages without asking (also when nobody is at the terminal)
+TEXT
+}
+
+say() { printf 'bootstrap: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# cmake 3.22, ninja and the libraries that the rooms link.
+build_packages=(gcc libc6-dev cmake ninja-build pkg-config liblua5.4-dev libuv1-dev libyajl-dev libyaml-dev libssl-dev)
+test_packages=(clang clang-tidy clang-format lua5.4 lua-busted lua-check lua-filesystem lua-cjson shellcheck hyperfine
+    git python3 python3-venv python3-torch python3-numpy procps)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -- "$@"
+    else
+        die "packages must be installed, and neither root nor sudo is at hand: $*"
+    fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing_of() {
+    local package
+    for package in "$@"; do
+        is_installed "$package" || printf '%s\n' "$package"
+    done
+}
+
+agreed() {
+    [ "$yes" = yes ] || [ ! -t 0 ] && return 0
+    local answer
+    read -r -p "bootstrap: install $* ? [Y/n] " answer
+    [[ $answer =~ ^([yY].*)?$ ]]
+}
+
+updated=no
+apt_get() {
+    if [ "$updated" = no ]; then
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 || die "apt-get update failed"
+        updated=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2 ||
+        die "apt-get could not install: $*"
+}
+
+need() {
+    local missing
+    mapfile -t missing < <(missing_of "$@")
+    [ ${#missing[@]} -eq 0 ] && return
+    command -v apt-get >/dev/null ||
+        die "this machine has no apt-get; install these by hand, then try again: ${missing[*]}"
+    agreed "${missing[@]}" || die "nothing was installed"
+    apt_get "${missing[@]}"
+}
+
+# The sanitizers' and fuzzers' runtime is a package of the default clang's version.
+clang_runtime() {
+    local version
+    version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]\+\).*/\1/p' | head -n 1)
+    [ -n "$version" ] && printf 'libclang-rt-%s-dev\n' "$version"
+}
+
+build() {
+    need "${build_packages[@]}"
+    (cd "$here" && cmake --preset release >/dev/null && cmake --build --preset release >&2)
+}
+
+program=$here/build/release/adtlua
+
+run_recipe() {
+    [ $# -gt 0 ] || { usage >&2; exit 2; }
+    build
+    local wanted
+    mapfile -t wanted < <("$program" doctor --packages "$1")
+    [ ${#wanted[@]} -eq 0 ] || need "${wanted[@]}"
+    exec "$program" "$@"
+}
+
+run_tests() {
+    need "${test_packages[@]}"
+    local runtime
+    runtime=$(clang_runtime)
+    [ -z "$runtime" ] || need "$runtime"
+    build
+    exec "$here/tests/run" "$@"
+}
+
+yes=no
+if [ "${1:-}" = -y ]; then
+    yes=yes
+    shift
+fi
+verb=${1:-}
+[ $# -eq 0 ] || shift
+case $verb in
+run) run_recipe "$@" ;;
+test) run_tests "$@" ;;
+build) build ;;
+install)
+    build
+    cmake --install "$here/build/release" --prefix "${1:-/usr/local}"
+    ;;
+shell)
+    build
+    exec "$program"
+    ;;
+-h | --help | help) usage ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
