@@ -1,4 +1,5 @@
 --- Events as JSON: one object a line as they come, or one document at the end.
+local json = require "adt.json"
 local value = require "adt.output.value"
 local term = require "adt.term"
 
@@ -9,10 +10,6 @@ local VERSION = 1 -- of both forms; grows when a field changes its meaning
 ---@class adt.output.Document
 local Document = {}
 Document.__index = Document
-
-local function array(list)
-  return require("adt.json").array(list)
-end
 
 ---@param out adt.Output
 function M.new(out)
@@ -29,7 +26,7 @@ function Document:write_line(e)
   if e.type == "line" then
     copy.text = value.safe(term.strip(e.text))
   end
-  self.out:write(require("adt.json").encode(copy) .. "\n")
+  self.out:write(json.encode(copy) .. "\n")
 end
 
 -- One entry per stage and step: a later state replaces the earlier one.
@@ -110,12 +107,12 @@ function Document:finish()
   local document = {
     v = VERSION, run = self.run.run, recipe = self.run.recipe, kind = self.run.kind, params = self.run.params,
     folder = self.run.folder, mode = self.run.mode,
-    stages = array(self.stages), steps = array(self.steps), checks = array(self.checks), notes = array(self.notes),
-    rendered = array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
+    stages = json.array(self.stages), steps = json.array(self.steps), checks = json.array(self.checks), notes = json.array(self.notes),
+    rendered = json.array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
     metrics = value.plain(self.metrics), plan_end = self.plan_end,
     ok = ending.ok, exit = ending.exit, seconds = ending.seconds, verdict = ending.verdict, error = ending.error,
   }
-  self.out:write(require("adt.json").encode(document) .. "\n")
+  self.out:write(json.encode(document) .. "\n")
 end
 
 return M
