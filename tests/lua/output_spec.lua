@@ -2,6 +2,7 @@ local output = require "adt.output"
 local errors = require "adt.error"
 local json = require "adt.json"
 local metrics = require "adt.metrics"
+local clock = require "adt.c.clock"
 local secret = require "adt.c.secret"
 local support = require "support"
 
@@ -186,10 +187,14 @@ describe("output on a terminal", function()
     local out = output.new { stream = s, errors = stream(), live = true }
     local events = a_run()
     for i = 1, 9 do out:event(events[i]) end
+    clock.turn(60)
+    out:tick()
+    clock.turn(-60)
     local lines = emulate(s.text)
-    assert.matches("^run  0.0 s$", lines[#lines - 1])
-    assert.matches("^  train  0.0 s", lines[#lines])
-    assert.equal("stage run", lines[#lines - 2])
+    assert.matches("^run  1 min 0 s$", lines[#lines - 2])
+    assert.matches("^  train  1 min 0 s", lines[#lines - 1])
+    assert.matches("^  train  1 min 0 s  %[[#.]+%]  step 1/2  loss 5.5  tokens/s 10$", lines[#lines])
+    assert.equal("stage run", lines[#lines - 3])
     for i = 10, #events do out:event(events[i]) end
     out:close()
     lines = emulate(s.text)
@@ -208,6 +213,29 @@ describe("output on a terminal", function()
     local text = table.concat(emulate(s.text), "\n")
     assert.matches("  last lines of train:\n  | %[train%.1%] line 11\n.*\n  | %[train%.1%] line 30\n  FAILED   train", text)
     assert.is_nil(text:find("line 10\n", 1, true))
+  end)
+
+  it("keeps a job's line while it runs, after the step that started it", function()
+    local s, t = stream(), 100
+    local out = output.new { stream = s, errors = stream(), live = true }
+    local function event(e)
+      e.t = t
+      out:event(e)
+    end
+    event { type = "stage", stage = "run", state = "begin" }
+    event { type = "step", stage = "run", step = "train", kind = "job", state = "doing" }
+    event { type = "step", stage = "run", step = "train", kind = "job", state = "done" }
+    event { type = "line", stage = "run", job = "train", text = "hello\tyou" }
+    event { type = "line", stage = "run", job = "other", text = "x" }
+    event { type = "job", stage = "run", job = "other", state = "end", ok = false, seconds = 2, detail = "exit 3" }
+    local lines = emulate(s.text)
+    assert.same({ "stage run", "  started  train", "  last lines of other:", "  | [other] x", "  FAILED   other (2.0 s): exit 3" },
+      table.move(lines, 1, 5, 1, {}))
+    assert.matches("^  train  .*  hello you$", lines[7])
+    event { type = "stage", stage = "run", state = "end", ok = false }
+    out:close()
+    lines = emulate(s.text)
+    assert.same({ "  last lines of train:", "  | [train] hello\tyou", "stage run FAILED", "" }, table.move(lines, 6, 9, 1, {}))
   end)
 
   it("redraws at most about ten times a second", function()
@@ -264,7 +292,7 @@ describe("output for programs", function()
 
   it("keeps empty lists as lists", function()
     local text = shown({}, { format = "json" })
-    assert.equal('{"checks":[],"metrics":{},"notes":[],"rendered":[],"stages":[],"steps":[],"v":1}\n', text)
+    assert.equal('{"checks":[],"jobs":[],"metrics":{},"notes":[],"rendered":[],"stages":[],"steps":[],"v":1}\n', text)
   end)
 
   it("holds any value that a recipe gives", function()

@@ -15,7 +15,7 @@ Document.__index = Document
 function M.new(out)
   return setmetatable({
     out = out, lines = out.format == "ndjson", told = {},
-    run = {}, stages = {}, steps = {}, checks = {}, notes = {}, rendered = {}, summaries = {}, metrics = {}, by = {},
+    run = {}, stages = {}, steps = {}, jobs = {}, checks = {}, notes = {}, rendered = {}, summaries = {}, metrics = {}, by = {},
   }, Document)
 end
 
@@ -75,6 +75,7 @@ local KEEP = {
   step = function(self, e)
     self:entry(self.steps, "step\0" .. tostring(e.stage) .. "\0" .. e.step, without_type(e))
   end,
+  job = function(self, e) self:entry(self.jobs, "job\0" .. e.job, without_type(e)) end,
   metrics = Document.add_metrics,
   check = function(self, e) self.checks[#self.checks + 1] = without_type(e) end,
   note = function(self, e) self.notes[#self.notes + 1] = without_type(e) end,
@@ -107,7 +108,8 @@ function Document:finish()
   local document = {
     v = VERSION, run = self.run.run, recipe = self.run.recipe, kind = self.run.kind, params = self.run.params,
     folder = self.run.folder, mode = self.run.mode,
-    stages = json.array(self.stages), steps = json.array(self.steps), checks = json.array(self.checks), notes = json.array(self.notes),
+    stages = json.array(self.stages), steps = json.array(self.steps), jobs = json.array(self.jobs),
+    checks = json.array(self.checks), notes = json.array(self.notes),
     rendered = json.array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
     metrics = value.plain(self.metrics), plan_end = self.plan_end,
     ok = ending.ok, exit = ending.exit, seconds = ending.seconds, verdict = ending.verdict, error = ending.error,
