@@ -4,10 +4,10 @@
 ---   run      run, recipe, kind, params, folder, mode = "do" | "resume" | "plan" | "down"
 ---   stage    stage, state = "begin" | "end", ok, seconds, error
 ---   step     stage, step, state = "doing" | "done" | "resumed" | "planned" | "kept" | "undone" | "failed" | "pending",
----            detail, seconds, error
----   job      job, state = "begin" | "end", ok       following it begins and ends
----   line     job, rank, text             one line that a job printed
----   metrics  job, step, total, values = { loss =, ["tokens/s"] = ... }
+---            detail, seconds, error, kind ("job": done means that it was started)
+---   job      stage, job, state = "begin" | "end", ok, seconds, detail
+---   line     stage, job, rank, text      one line that a job printed
+---   metrics  stage, job, step, total, values = { loss =, ["tokens/s"] = ... }
 ---   note     level = "info" | "warn" | "error", text, hint
 ---   check    stage, name, ok, evidence
 ---   plan_end text
