@@ -148,6 +148,7 @@ static void test_copy(void)
     ok(adt_tree_copy(in_dir("to/bin/tool"), in_dir("to/bin/tool"), &err) < 0 && holds(in_dir("to/bin/tool"), "#!"),
        "a file copied onto itself is refused, not emptied");
     ok(adt_tree_copy(in_dir("to/bin/tool"), "/dev/full", &err) < 0, "a full device is an error: %s", err.message);
+    ok(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode), "and is still there afterwards");
     ok(adt_tree_copy("/proc/self/status", in_dir("status"), &err) == 0 && stat(in_dir("status"), &st) == 0 &&
            st.st_size > 100,
        "a file that does not tell its size is copied whole");
