@@ -224,7 +224,10 @@ describe("a process", function()
     assert.equal(1048576 + #" [... cut]", #out[1])
     assert.equal(" [... cut]", out[1]:sub(-10))
     assert.equal("end", out[2])
-    assert.is_true(peak() - before < 30000, "it took " .. peak() - before .. " kB")
+    -- A sanitizer holds back what was freed.
+    if not support.read("/proc/self/maps"):find "libasan" then
+      assert.is_true(peak() - before < 30000, "it took " .. peak() - before .. " kB")
+    end
   end)
 
   it("loses no line to a wait that was cancelled", function()
