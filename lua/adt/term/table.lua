@@ -85,8 +85,8 @@ local function padded(text, width, align)
   return (" "):rep(before) .. text .. (" "):rep(room - before)
 end
 
---- Rows as a string of lines without a line end at the last; no line ends in spaces. Cells are any values, line breaks in
---- them become spaces. Raises `usage` for unknown options.
+--- Rows as a string of lines without a line end at the last; no line ends in spaces. Cells are any values, line breaks
+--- in them become spaces. Raises `usage` for unknown options.
 ---@param rows any[][]
 ---@param options? adt.term.TableOptions
 ---@return string
