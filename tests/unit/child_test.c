@@ -244,6 +244,20 @@ static void test_groups(void)
     ok(nothing_lives(loop), "it is reaped all the same");
 }
 
+/* Turns that may not sleep poll all the same: nothing but the child's end is there to wake them. */
+static void test_reaped_without_sleep(void)
+{
+    struct adt_error err;
+    struct adt_child *c = start("sleep 60", (struct adt_child_options){0}, &err);
+    adt_child_free(c);
+    double until = adt_now() + 5;
+    while (adt_loop_live(loop, ADT_LIVE_CHILD) && adt_now() < until) {
+        sleep_ms(5);
+        adt_loop_step(loop, 0, &err);
+    }
+    ok(adt_loop_live(loop, ADT_LIVE_CHILD) == 0, "a freed child is reaped by turns that do not sleep");
+}
+
 static void test_limits(void)
 {
     struct adt_error err;
@@ -332,6 +346,7 @@ int main(void)
     test_parent_killed_at_gate(false);
     test_parent_killed_at_gate(true);
     test_groups();
+    test_reaped_without_sleep();
     test_limits();
     test_no_memory();
     test_adopt();

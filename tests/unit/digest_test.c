@@ -108,6 +108,7 @@ static void test_base64(void)
     ok(adt_base64_encode("\xfb\xff", 2, true, &b) == 0 && !strcmp(b.p, "-_8"), "URLs have an alphabet of their own");
     adt_buf_free(&b);
     ok(adt_base64_decode("-_8", 3, &b, &err) == 0 && !memcmp(b.p, "\xfb\xff", 3), "which is read, too");
+    adt_buf_free(&b);
     adt_buf_init(&b, 3);
     ok(adt_base64_encode("foo", 3, false, &b) < 0, "the buffer's ceiling holds");
 }

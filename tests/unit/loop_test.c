@@ -92,6 +92,17 @@ static void test_wake(void)
     ok(adt_now() - begin >= 0.015, "a turn without anything to do sleeps as long as it may");
 }
 
+static void test_idle(void)
+{
+    struct adt_error err;
+    for (int i = 0; i < 3; i++)
+        adt_loop_step(loop, 0, &err);
+    ok(adt_loop_next(loop) < 0, "an idle loop does not ask its host to come back at once");
+    struct adt_op *op = adt_timer_start(loop, 5, &err);
+    ok(adt_loop_next(loop) > 1, "with a timer it tells when");
+    adt_op_free(op);
+}
+
 static void test_no_memory(void)
 {
     struct adt_error err;
@@ -120,6 +131,7 @@ int main(void)
     test_timers();
     test_work();
     test_wake();
+    test_idle();
     test_no_memory();
     adt_loop_free(loop);
     ok(adt_mem_live() == 0, "no memory is left (%ld blocks)", adt_mem_live());
