@@ -105,7 +105,7 @@ function Follower:line(rank, text)
     local row = self.grammar:feed(clean)
     if row then
       self.store:add(row)
-      table.insert(self.rows, row)
+      table.insert(self.rows, metrics.to_json(row))
       local values = {}
       for k, v in pairs(row) do
         if k ~= "step" and k ~= "total" then values[k] = v end
