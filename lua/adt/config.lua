@@ -1,6 +1,7 @@
 --- Configuration: the project's adtlua.yaml, then the user's own file; where each value of a run came from.
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local json = require "adt.json"
 local param = require "adt.param"
 local path = require "adt.path"
 local startup = require "adt.c.startup"
@@ -72,7 +73,7 @@ local function load_file(file)
   if err then
     fail(file, err.message, err.hint)
   end
-  return M.check(data == nil and {} or data, file)
+  return M.check(data == json.null and {} or data, file)
 end
 
 local function trust_file()
@@ -186,14 +187,15 @@ local function from_file(file, recipe)
     return {}
   end
   local text = fs.read(file, { max = 4 << 20 })
-  local decode = file:match("%.json$") and require("adt.json").decode or require("adt.yaml").decode
+  local decode = file:match("%.json$") and json.decode or require("adt.yaml").decode
   local data, err = errors.try(decode, text)
   if err then
     fail(file, err.message)
   end
-  check_mapping(file, data == nil and {} or data, "the file")
-  M.check_names(recipe, data or {}, file)
-  return data or {}
+  data = data == json.null and {} or data
+  check_mapping(file, data, "the file")
+  M.check_names(recipe, data, file)
+  return data
 end
 
 --- Raises cause "usage" for a name that is no parameter of the recipe.

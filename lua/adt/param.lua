@@ -21,6 +21,7 @@ Param.__index = Param
 
 -- A value longer than this is no parameter but a file, which a path names.
 local LONGEST = 64 * 1024
+local LONGEST_DURATION = 100 * 366 * 86400
 
 local COMMON = { "default", "optional", "help" }
 local FIELDS = {
@@ -63,7 +64,7 @@ end
 
 function PARSE.number(name, def, value)
   local n = type(value) ~= "boolean" and tonumber(value)
-  if not n or n ~= n then
+  if not n or n ~= n or n == math.huge or n == -math.huge then
     fail(name, "must be a number, not " .. shown(value))
   end
   return in_range(name, def, n, shown(value))
@@ -124,7 +125,8 @@ end
 
 function PARSE.duration(name, def, value)
   local seconds = (type(value) == "number" or type(value) == "string") and units.seconds(value)
-  if not seconds or seconds < 0 then
+  -- Beyond a century it is a slip, and %d would not take it.
+  if not seconds or not (seconds >= 0 and seconds < LONGEST_DURATION) then
     fail(name, 'must be a duration such as "90s", "2h" or "1h30m", not ' .. shown(value))
   end
   if def.min and seconds < units.seconds(def.min) or def.max and seconds > units.seconds(def.max) then
