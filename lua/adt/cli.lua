@@ -17,7 +17,7 @@ end
 -- An error as a person wants it at 3 a.m.: what, where, why, what next.
 local function say(err)
   local term = require "adt.term"
-  local lines = { "adtlua: " .. term.clean(tostring(err)) }
+  local lines = { "adtlua: " .. term.clean(tostring(err), true) }
   for _, line in ipairs(err.tail or {}) do
     lines[#lines + 1] = "  | " .. term.clean(line)
   end

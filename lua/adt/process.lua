@@ -68,6 +68,9 @@ local function words(what, options)
 end
 
 local function variables(what, env)
+  if type(env) ~= "table" then
+    usage(what .. ": env must be a table of names and values")
+  end
   local out = {}
   for name, value in pairs(env) do
     if type(name) ~= "string" or (value ~= false and type(value) ~= "string" and math.type(value) == nil) then
