@@ -1,3 +1,4 @@
+--- JUnit files.
 local junit = require "adt.junit"
 local errors = require "adt.error"
 local secret = require "adt.c.secret"

@@ -1,3 +1,4 @@
+--- Numbers from log lines: grammars, series, stores.
 local metrics = require "adt.metrics"
 local support = require "support"
 

@@ -1,3 +1,4 @@
+--- What is told about a run, on a terminal and as JSON.
 local output = require "adt.output"
 local errors = require "adt.error"
 local json = require "adt.json"

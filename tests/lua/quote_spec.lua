@@ -1,3 +1,4 @@
+--- Values as words of other languages.
 local quote = require "adt.quote"
 local json = require "adt.json"
 local support = require "support"

@@ -1,3 +1,4 @@
+--- Text files with holes.
 local template = require "adt.template"
 local secrets = require "adt.secret"
 local support = require "support"

@@ -1,3 +1,4 @@
+--- Tables, plots and widths for the terminal.
 local term = require "adt.term"
 local support = require "support"
 
