@@ -276,8 +276,10 @@ function Handle:wait()
       error(M.DETACH, 0)
     end
     local now
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "begin" }
     now, store = follow(self)
     ended = record_end(self, now)
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "end", ok = ended.state == "done" }
   end
   ctx.job_metrics = ctx.job_metrics or {}
   ctx.job_metrics[self.name] = store

@@ -5,6 +5,7 @@
 ---   stage    stage, state = "begin" | "end", ok, seconds, error
 ---   step     stage, step, state = "doing" | "done" | "resumed" | "planned" | "kept" | "undone" | "failed" | "pending",
 ---            detail, seconds, error
+---   job      job, state = "begin" | "end", ok       following it begins and ends
 ---   line     job, rank, text             one line that a job printed
 ---   metrics  job, step, total, values = { loss =, ["tokens/s"] = ... }
 ---   note     level = "info" | "warn" | "error", text, hint
@@ -40,7 +41,7 @@ Output.__index = Output
 local OPTIONS = { format = true, verbose = true, stream = true, errors = true, live = true }
 local FORMATS = { text = "adt.output.text", json = "adt.output.document", ndjson = "adt.output.document" }
 local TYPES = {
-  run = true, stage = true, step = true, line = true, metrics = true, note = true, check = true, plan_end = true,
+  run = true, stage = true, step = true, job = true, line = true, metrics = true, note = true, check = true, plan_end = true,
   rendered = true, summary = true, ["end"] = true,
 }
 

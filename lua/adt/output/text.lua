@@ -149,16 +149,10 @@ function Text:on_step(e)
   elseif self.live then
     self.live:stop(id)
   end
-  if e.state == "failed" then
-    self:show_tail(e.step)
-  end
   local word = ("%-8s"):format(words[1])
   self:print("  " .. (words[2] and self:paint(words[2], word) or word) .. " " .. name .. took(e.seconds) .. detail)
   if e.error then
     self:error(e.error)
-  end
-  if e.state ~= "doing" then
-    self.tails[e.step], self.metrics[e.step] = nil, nil
   end
 end
 
@@ -180,7 +174,24 @@ function Text:on_line(e)
     table.remove(tail, 1)
   end
   if not self.metrics[e.job] then
-    self.live:text("step:" .. e.job, text:gsub("\t", " "))
+    self.live:text("job:" .. e.job, text:gsub("\t", " "))
+  end
+end
+
+-- A job goes on after the step that submitted it.
+function Text:on_job(e)
+  if self.live then
+    if e.state == "begin" then
+      self.live:begin("job:" .. e.job, "  " .. value.safe(e.job), e.t)
+    else
+      self.live:stop("job:" .. e.job)
+    end
+  end
+  if e.state == "end" then
+    if not e.ok then
+      self:show_tail(e.job)
+    end
+    self.tails[e.job], self.metrics[e.job] = nil, nil
   end
 end
 
@@ -202,7 +213,7 @@ end
 function Text:on_metrics(e)
   if self.live then
     self.metrics[e.job] = true
-    self.live:text("step:" .. e.job, metrics_text(e), e.total and e.step and e.step / e.total)
+    self.live:text("job:" .. e.job, metrics_text(e), e.total and e.step and e.step / e.total)
   end
   if self.verbose then
     self:print(("[%s] %s"):format(e.job, metrics_text(e)))
