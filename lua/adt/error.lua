@@ -73,12 +73,13 @@ function M.from(value, traceback)
   return c.new { cause = "internal", code = "LuaError", message = message, traceback = traceback, inner = value }
 end
 
---- A message handler for xpcall that keeps the traceback of errors that are not structured.
+--- A message handler for xpcall that keeps the traceback of errors that are not structured; those that are and name no
+--- place get the line of the recipe or script that led to them.
 ---@param value any
 ---@return adt.Error
 function M.handler(value)
   if c.is(value) then
-    return value
+    return c.locate(value)
   end
   return M.from(value, debug.traceback("", 2))
 end
