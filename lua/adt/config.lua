@@ -1,13 +1,15 @@
 --- Configuration: the project's adtlua.yaml, then the user's own file; where each value of a run came from.
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local json = require "adt.json"
 local param = require "adt.param"
 local path = require "adt.path"
-local null = require("adt.json").null
 local startup = require "adt.c.startup"
 local state = require "adt.state"
 
 local M = {}
+
+local null = json.null
 
 local TOP = { "target", "targets", "defaults" }
 
@@ -247,7 +249,7 @@ local function from_file(file, recipe)
     return {}
   end
   local text = fs.read(file, { max = 4 << 20 })
-  local decode = file:match("%.json$") and require("adt.json").decode or require("adt.yaml").decode
+  local decode = file:match("%.json$") and json.decode or require("adt.yaml").decode
   local data, err = errors.try(decode, text)
   if err then
     errors.raise { cause = "usage", code = "BadParameters", where = file, message = err.message, hint = err.hint }

@@ -55,6 +55,9 @@ function M.check(value, err, ...)
   if value == nil and err ~= nil then
     error(err, 0)
   end
+  if err == nil and select("#", ...) == 0 then
+    return value -- alone, so that it can stand last in a call
+  end
   return value, err, ...
 end
 

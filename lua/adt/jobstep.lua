@@ -105,7 +105,7 @@ function Follower:line(rank, text)
     local row = self.grammar:feed(clean)
     if row then
       self.store:add(row)
-      table.insert(self.rows, row)
+      table.insert(self.rows, metrics.to_json(row))
       local values = {}
       for k, v in pairs(row) do
         if k ~= "step" and k ~= "total" then values[k] = v end
@@ -276,8 +276,11 @@ function Handle:wait()
       error(M.DETACH, 0)
     end
     local now
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "begin" }
     now, store = follow(self)
     ended = record_end(self, now)
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "end", ok = ended.state == "done",
+      seconds = ended.seconds, detail = ended.message }
   end
   ctx.job_metrics = ctx.job_metrics or {}
   ctx.job_metrics[self.name] = store

@@ -21,6 +21,7 @@ Param.__index = Param
 
 -- A value longer than this is no parameter but a file, which a path names.
 local LONGEST = 64 * 1024
+local LONGEST_DURATION = 100 * 366 * 86400
 
 local COMMON = { "default", "optional", "help" }
 local FIELDS = {
@@ -143,7 +144,8 @@ end
 
 function PARSE.duration(name, def, value)
   local seconds = (type(value) == "number" or type(value) == "string") and units.seconds(value)
-  if not seconds or not (seconds >= 0 and seconds < math.huge) then
+  -- Beyond a century it is a slip, and %d would not take it.
+  if not seconds or not (seconds >= 0 and seconds < LONGEST_DURATION) then
     fail(name, 'must be a duration such as "90s", "2h" or "1h30m", not ' .. shown(value))
   end
   if def.min and seconds < units.seconds(def.min) or def.max and seconds > units.seconds(def.max) then

@@ -158,10 +158,18 @@ local function watch_signal(x, main, signum)
   end)
 end
 
+-- Live lines show how long something has been going on, also while nothing is heard of it.
+local function keep_ticking(out)
+  while true do
+    ctask.sleep(0.5)
+    out:tick()
+  end
+end
+
 local function with_signals(x)
   local code, err
   local main = ctask.spawn(function() code, err = execute.execute(x) end)
-  local watchers = { watch_signal(x, main, SIGINT), watch_signal(x, main, SIGTERM) }
+  local watchers = { watch_signal(x, main, SIGINT), watch_signal(x, main, SIGTERM), ctask.spawn(keep_ticking, x.out) }
   local ok, failure = main:join()
   for _, watcher in ipairs(watchers) do
     watcher:cancel()
@@ -211,7 +219,7 @@ end
 
 local function execute_run(x, recipe, id, values, given, digest)
   local out, emit, collected = make_output(given)
-  x.emit = emit
+  x.out, x.emit = out, emit
   local mode = x.mode
   if mode ~= "plan" then
     mode = open_or_create(x, recipe, id, values, given, digest)

@@ -269,10 +269,11 @@ describe("Lua modules", function()
     assert.same({ 0, "", "" }, { result.code, result.stdout, result.stderr })
   end)
 
+  -- What lies in a folder below lua/adt (commands, grammars, outputs) is called by its module alone.
   it("say what their public functions do and take", function()
     local complaints = {}
     for _, path in pairs(modules) do
-      local lines = lines_of(path)
+      local lines = path:find "^lua/adt/[^/]+$" and lines_of(path) or {}
       for n, line in ipairs(lines) do
         local name, parameters = line:match "^function M%.([%w_]+)%((.-)%)"
         if name then
