@@ -201,6 +201,8 @@ function M.parse(name, def, value)
   if type(value) == "string" then
     if value:find("\0", 1, true) then
       fail(name, "holds a NUL byte, which no program can be given")
+    elseif not utf8.len(value) then
+      fail(name, "is not UTF-8; what a run is given is journalled as text", "put the bytes in a file and pass its path")
     elseif #value > LONGEST then
       fail(name, ("holds %d bytes; at most %d are taken"):format(#value, LONGEST), "put it in a file and pass its path")
     end
@@ -301,7 +303,9 @@ function M.schema(def)
   elseif def.type == "enum" then
     s.enum = def.values
   elseif def.type == "list" then
-    s.items = M.schema(def.of)
+    s.items, s.minItems, s.maxItems = M.schema(def.of), def.min, def.max
+  elseif def.type == "hostlist" then
+    s.type, s.items = { "string", "array" }, { type = "string" }
   elseif def.type == "secret" then
     s.writeOnly = true
   elseif def.type == "duration" or def.type == "size" then

@@ -44,7 +44,7 @@ describe("a parameter on the command line", function()
 
   it("reaches the program as the bytes that were given", function()
     local home <close> = recipes.home()
-    local word = "a 'quote' \"two\"\n$(touch pwned) `touch pwned`; \\ * \t\xff"
+    local word = "a 'quote' \"two\"\n$(touch pwned) `touch pwned`; \\ * \t\u{FFFD}"
     local result = home:run { PARAMS, "--word", word }
     assert.equal(0, result.code, result.stderr)
     local id = home:runs()[1]
@@ -62,6 +62,11 @@ describe("a parameter on the command line", function()
     refused(home, 2, "'word' holds 100000 bytes; at most 65536", { PARAMS, "--word", ("x"):rep(100000) })
     local result = home:run { PARAMS, "plan", "--word", ("x"):rep(65536) }
     assert.equal(0, result.code, result.stderr)
+  end)
+
+  it("that is not UTF-8 is refused, since the journal holds text", function()
+    local home <close> = recipes.home()
+    refused(home, 2, "'word' is not UTF%-8", { PARAMS, "--word", "a\xffb" })
   end)
 
   it("may be switched on and off where it is a bool", function()
@@ -252,9 +257,9 @@ describe("the head of a recipe is read where nothing can happen, so that --help"
     ["ends although it loops for ever"] = { "while true do end", "takes too long" },
     ["ends although it catches the error that says so"] = { "while true do pcall(function() while true do end end) end", "takes too long" },
     ["ends although it eats memory"] = { "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end", "too much memory" },
-    ["ends although one call takes for ever"] = { "('a'):rep(50):find(('a*'):rep(40) .. 'b')", "too much work" },
+    ["ends although one call takes for ever"] = { "local s = ('a'):rep(50):find(('a*'):rep(40) .. 'b')", "too much work" },
     ["ends although it seeks a long text in another"] = {
-      "('a'):rep(1000000):find('\\0' .. ('a'):rep(500000) .. 'b', 1, true)", "too much work" },
+      "local s = ('a'):rep(1000000):find('\\0' .. ('a'):rep(500000) .. 'b', 1, true)", "too much work" },
     ["opens no file"] = { "io.open('/etc/hostname')", "'io.open' cannot be used" },
     ["starts no program"] = { "os.execute('touch pwned')", "'os.execute' cannot be used" },
     ["loads no code"] = { "load('return 1')()", "'load' cannot be used" },

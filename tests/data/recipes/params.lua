@@ -20,7 +20,8 @@ return adt.recipe {
 
   run = function(ctx, p)
     local told = ctx:job { "tell", cmd = { "printf", "<%s>\\n", p.word, p.count } }:wait()
-    ctx:check("the program ran", told.state == "done")
-    adt.fs.write(adt.path.join(ctx.dir, "word"), p.word)
+    ctx:check("the program ran", told.exit == 0)
+    local file = adt.path.join(ctx.dir, "word")
+    ctx:step("word", { inputs = { word = p.word } }, function() adt.fs.write(file, p.word) end)
   end,
 }
