@@ -14,4 +14,21 @@ function M.check(what)
   end
 end
 
+--- Calls `f` as if no plan were being made: for our own files, such as the key of the state folder.
+---@param f fun(...): ...
+---@return any ...
+function M.lift(f, ...)
+  local locals = ctask.locals()
+  local planning = locals.planning
+  locals.planning = nil
+  local function ended(ok, ...)
+    locals.planning = planning
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return ended(pcall(f, ...))
+end
+
 return M

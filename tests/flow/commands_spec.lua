@@ -16,7 +16,13 @@ local function with_hold(home, flags, script)
   local text = ([[
     env --default-signal=INT,QUIT "$ADTLUA" %s --dir "$PWD" %s >out 2>err &
     pid=$!
-    wait_for() { n=0; until eval "$1"; do n=$((n + 1)); [ $n -gt 1500 ] && { echo "gave up: $1" >&2; cat out err >&2; touch release; exit 99; }; sleep 0.02; done; }
+    wait_for() {
+      n=0
+      until eval "$1"; do
+        n=$((n + 1)); [ $n -lt 500 ] || { echo "gave up: $1" >&2; cat out err >&2; touch release; exit 99; }
+        sleep 0.02
+      done
+    }
     wait_for '[ -e begun ]'
     %s
   ]]):format(support.quote(recipes.path "hold"), flags, script)
@@ -120,7 +126,7 @@ return adt.recipe { name = "own", run = function(ctx)
 end }]]):format(use))
       local result = home:run { "own.lua", "plan" }
       assert.equal(0, result.code, result.stderr)
-      assert.matches("from here it depends on make%.file", result.stdout)
+      assert.matches("from here it depends on <?make%.file", result.stdout)
     end
   end)
 end)
@@ -172,8 +178,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     local result = home:run { recipes.path "stack", "down", "--dir", ".", "-y" }
     assert.equal(0, result.code, result.stderr)
     assert.matches("store.*it holds data", result.stdout)
-    assert.matches('"undone","?.*net', home:journal())
-    assert.no.matches('"step":"store","type":"undone"', home:journal())
+    assert.matches('"step":"net"[^\n]*"type":"undone"', home:journal())
+    assert.no.matches('"step":"store"[^\n]*"type":"undone"', home:journal())
+    assert.equal(0, home:run({ recipes.path "stack", "down", "--dir", ".", "-y", "--with-data" }).code)
+    assert.matches('"step":"store"[^\n]*"type":"undone"', home:journal())
   end)
 
   it("acts on the name that was given, whichever run made it", function()
@@ -206,7 +214,8 @@ describe("a command", function()
     for _, name in ipairs(require("adt.cli").COMMANDS) do
       local result = home:run { name, "--outptu" }
       assert.equal(2, result.code, name .. result.stdout .. result.stderr)
-      assert.matches("unknown flag or parameter '%-%-outptu'", result.stderr)
+      -- What resume may be given depends on the run's recipe.
+      assert.matches(name == "resume" and "resume needs a run" or "unknown flag or parameter '%-%-outptu'", result.stderr)
       local help = home:run { name, "--help" }
       assert.same({ 0, "" }, { help.code, help.stderr })
       assert.matches("usage: adtlua " .. name, help.stdout)
@@ -253,7 +262,7 @@ describe("`adtlua list`", function()
     local result = home:run { "list", "." }
     assert.equal(0, result.code, result.stderr)
     assert.matches("image%s+good%s+%./?good%.lua%s+fine", (result.stdout:gsub("%./%./", "./")))
-    assert.matches("broken%s+bad%.lua.*bad%.lua:3: unexpected symbol near <eof>", result.stdout)
+    assert.matches("broken%s+bad%.lua.*bad%.lua:2: unexpected symbol near <eof>", result.stdout)
     assert.matches("broken%s+wild%.lua.*wild%.lua:2: the head takes too long", result.stdout)
     assert.no.matches("must not run", result.stdout)
     local listed = json.decode(home:run({ "list", ".", "-o", "json" }).stdout)
@@ -285,9 +294,9 @@ describe("commands about runs", function()
 
   it("compare two runs by what differs", function()
     local home <close> = recipes.home()
-    local a, b = plain_run(home), nil
+    local a = plain_run(home)
     home:run { recipes.path "causes", "--cause", "check" }
-    b = home:runs()[2]
+    local b = home:runs()[2]
     local result = home:run { "compare", a, b }
     assert.equal(0, result.code, result.stderr)
     assert.matches("param cause%s+partial%s+check", result.stdout)
@@ -353,14 +362,14 @@ describe("a state folder", function()
 
   it("that is read-only ends a run with status 3, saying what to do", function()
     local home <close> = recipes.home()
-    if support.run({ "mount", "--bind", tostring(home.dir), tostring(home.dir) }).code ~= 0 then
+    local result = home:shell(([[
+      unshare -m sh -c 'mkdir -p "$XDG_STATE_HOME" && mount -t tmpfs -o ro tmpfs "$XDG_STATE_HOME" || exit 42
+        "$ADTLUA" "$1"' sh %s
+    ]]):format(support.quote(recipes.path "params")))
+    if result.code == 42 or result.code == 1 then
       pending "needs to mount"
       return
     end
-    local result = home:shell(([[
-      umount "$HOME"
-      unshare -m sh -c 'mkdir -p "$XDG_STATE_HOME" && mount -t tmpfs -o ro tmpfs "$XDG_STATE_HOME" && "$ADTLUA" "$1"' sh %s
-    ]]):format(support.quote(recipes.path "params")))
     assert.equal(3, result.code, result.stderr)
     assert.matches("Read%-only file system.*set XDG_STATE_HOME", result.stderr)
   end)
@@ -372,14 +381,14 @@ describe("a state folder", function()
         "$ADTLUA" "$1"; code=$?
         head -c 200000 /dev/zero >"$XDG_STATE_HOME/ballast" 2>/dev/null
         "$ADTLUA" "$1" --word another; echo "code $?, before $code"
-        "$ADTLUA" history' sh %s
+        ls "$XDG_STATE_HOME/adtlua/runs" | wc -l; "$ADTLUA" history' sh %s
     ]]):format(support.quote(recipes.path "params")))
-    if result.code == 42 then
+    if result.code == 42 or result.code == 1 then
       pending "needs to mount"
       return
     end
     assert.matches("code 3, before", result.stdout)
     assert.matches("[Nn]o space left", result.stderr)
-    assert.matches("params", result.stdout)
+    assert.matches("\n1\n.*params", result.stdout)
   end)
 end)

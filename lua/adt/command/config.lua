@@ -3,7 +3,7 @@ local config = require "adt.config"
 local errors = require "adt.error"
 local json = require "adt.json"
 
-local M = { summary = "explain where a setting comes from; trust a project's file" }
+local M = { summary = "explain where a setting comes from; trust a project's file", args = "explain KEY | trust DIR", most = 2, flags = {} }
 
 -- The head says which parameters there are, which of them are secrets, and their defaults.
 local function head_of(recipe_name)
@@ -70,9 +70,10 @@ local function explain(key)
 end
 
 --- Explains or trusts.
+---@param _ table no flags
 ---@param words string[]
 ---@return integer exit status
-function M.run(words)
+function M.run(_, words)
   if words[1] == "explain" and words[2] and not words[3] then
     return explain(words[2])
   elseif words[1] == "trust" and words[2] and not words[3] then
