@@ -73,7 +73,13 @@ void adt_error_locate(lua_State *L, int idx, const char *lua_dir)
     lua_pushliteral(L, "where");
     int kind = lua_rawget(L, idx);
     lua_pop(L, 1);
-    if (kind != LUA_TNIL)
+    lua_pushliteral(L, "cause");
+    lua_rawget(L, idx);
+    /* The message of an error of Lua itself begins with its place. */
+    const char *cause = lua_tostring(L, -1);
+    bool placed = kind != LUA_TNIL || (cause && !strcmp(cause, "internal"));
+    lua_pop(L, 1);
+    if (placed)
         return;
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         if (!lua_getinfo(L, "Sl", &ar) || *ar.source != '@' || ar.currentline < 1 || is_ours(ar.source, lua_dir))

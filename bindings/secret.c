@@ -41,6 +41,16 @@ static int secret_redact(lua_State *L)
     return 1;
 }
 
+/* object(metatable) -> a value of that class that holds nothing: no encoder, dump or copy finds anything in it */
+static int secret_object(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_newuserdatauv(L, 0, 0);
+    lua_pushvalue(L, 1);
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
 /* any() -> boolean */
 static int secret_any(lua_State *L)
 {
@@ -58,8 +68,8 @@ static int secret_forget(lua_State *L)
 
 int luaopen_adt_c_secret(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"add", secret_add}, {"redact", secret_redact}, {"any", secret_any}, {"forget", secret_forget}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"add", secret_add}, {"object", secret_object}, {"redact", secret_redact},
+                                         {"any", secret_any}, {"forget", secret_forget}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -22,7 +22,9 @@ local function finish(ctx, err)
   local verdict = err and tostring(errors.from(err).message)
     or #ctx.checks > 0 and ("%d checks passed"):format(#ctx.checks) or "done; nothing was checked"
   ctx.run:record({ type = "end", state = err and "failed" or "ok", exit = exit, verdict = verdict }, true)
-  ctx.emit { type = "end", run = ctx.run.id, ok = not err, exit = exit, error = err and errors.from(err), verdict = verdict }
+  -- The error itself goes on, and whoever handles it or the program tells it; a document holds it too.
+  ctx.emit { type = "end", run = ctx.run.id, ok = not err, exit = exit, verdict = verdict,
+    error = err and ctx.out.format ~= "text" and errors.from(err) or nil }
   ctx.run:close()
   ctx.out:finish()
   ctx.out:close()

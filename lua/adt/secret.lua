@@ -9,16 +9,17 @@ Secret.__index = Secret
 Secret.__name = "adt.Secret"
 
 -- Outside of the object, so that no pairs() or dump of it shows the value.
-local values = setmetatable({}, { __mode = "k" })
+local values, names = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
 
 --- A secret value of a parameter.
 ---@param name string
 ---@param value string
 ---@return adt.Secret
 function M.new(name, value)
-  local secret = setmetatable({ name = name }, Secret)
-  values[secret] = value
-  require("adt.c.secret").add(value)
+  local csecret = require "adt.c.secret"
+  local secret = csecret.object(Secret)
+  values[secret], names[secret] = value, name
+  csecret.add(value)
   return secret
 end
 
@@ -32,8 +33,9 @@ function Secret.__tostring()
   return "<secret>"
 end
 
-function Secret.__concat()
-  errors.raise { cause = "usage", code = "SecretInText", message = "a secret cannot be part of a text",
+function Secret.__concat(a, b)
+  local secret = M.is(a) and a or b
+  errors.raise { cause = "usage", code = "SecretInText", message = ("the secret '%s' cannot be part of a text"):format(names[secret]),
     hint = "pass it to the job with secrets = { NAME = p.secret }, or call :reveal() where it must be" }
 end
 

@@ -26,7 +26,7 @@ local function load_recipe(ctx, name)
 end
 
 local function values_of(recipe, given)
-  require("adt.config").check_names(recipe, given, "ctx:use")
+  require("adt.config").check_names(recipe, given)
   local values = {}
   for name, def in pairs(recipe.params) do
     if given[name] ~= nil then

@@ -234,7 +234,7 @@ return adt.recipe { name = "own", params = { token = adt.secret { env = "OWN_TOK
 
   it("raises where it would be stored, joined to a text, or be read by every user of the machine", function()
     local home <close> = recipes.home()
-    for how, words in pairs { concat = "a secret cannot be part of a text", store = "returns a secret", argv = "is a secret",
+    for how, words in pairs { concat = "the secret 'token' cannot be part of a text", store = "returns a secret", argv = "is a secret",
       env = "env%.T is a secret", process = "argument 1", template = "it is a secret", json = "", fs = "" } do
       local result = run(home, how)
       assert.truthy(result.code == 2, how .. result.code .. result.stderr)
