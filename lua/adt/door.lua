@@ -68,7 +68,8 @@ local function plain_inputs(value, where)
   end
   local copy = {}
   for k, v in pairs(value) do
-    if type(v) == "function" or type(v) == "userdata" or type(v) == "thread" then
+    local kind = type(v)
+    if kind == "function" or kind == "thread" or kind == "userdata" and not secret.is(v) and v ~= json.null then
       errors.raise { cause = "usage", message = ("the inputs of a step must be plain data; %s.%s is a %s")
         :format(where, tostring(k), type(v)) }
     end
