@@ -155,7 +155,7 @@ end
 
 local function plan(x)
   local ctx = make_context(x)
-  local _, err = run_stages(x, ctx)
+  local _, err = pending.guarding(run_stages, x, ctx)
   local on = err and pending.plan_end(err.inner)
   if on then
     x.emit { type = "plan_end", text = "from here it depends on " .. on }

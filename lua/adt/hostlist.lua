@@ -3,14 +3,24 @@ local M = {}
 
 local MOST, LONGEST = 65536, 253 -- hosts; bytes of one name, as the DNS has it
 
+--- Why a name is no host, or nil. One that begins with a dash would be an option to the programs that get it.
+---@param name string
+---@return string? reason
+function M.check(name)
+  if name:sub(1, 1) == "-" then
+    return "'" .. name .. "' begins with a dash"
+  elseif #name > LONGEST then
+    return "a host's name has at most " .. LONGEST .. " bytes"
+  elseif name == "" or name:find("[%[%]%s%c]") then
+    return "'" .. name .. "' is no host"
+  end
+end
+
 local function expand_one(text, out)
   local before, inside, after = text:match("^([^%[%]]*)%[([^%[%]]*)%](.*)$")
   if not before then
-    if #text > LONGEST then
-      return "a host's name has at most " .. LONGEST .. " bytes"
-    elseif text == "" or text:find("[%[%]%s]") then
-      return "'" .. text .. "' is no host"
-    end
+    local why = M.check(text)
+    if why then return why end
     out[#out + 1] = text
     return #out > MOST and "more than " .. MOST .. " hosts" or nil
   end
@@ -43,7 +53,7 @@ function M.expand(text)
   for i = 1, #text + 1 do
     local ch = text:sub(i, i)
     if ch == "[" then depth = depth + 1 elseif ch == "]" then depth = depth - 1 end
-    if depth < 0 or depth > 1 then
+    if depth < 0 or depth > 1 or depth > 0 and i > #text then
       return nil, "brackets do not match"
     end
     if (ch == "," and depth == 0) or i == #text + 1 then
@@ -52,7 +62,7 @@ function M.expand(text)
       from = i + 1
     end
   end
-  return depth == 0 and out or nil, depth ~= 0 and "brackets do not match" or nil
+  return out
 end
 
 return M

@@ -4,7 +4,7 @@ local M = {}
 -- Names that are a field of a module; every other name is the module adt.<name> itself.
 local FIELDS = {
   all = { "task" }, map = { "task" }, race = { "task" }, timeout = { "task" }, spawn = { "task" }, group = { "task" },
-  sleep = { "task" }, shield = { "task" },
+  sleep = { "task" }, yield = { "task" }, shield = { "task" },
   try = { "error" },
   int = { "param" }, number = { "param" }, bool = { "param" }, string = { "param" }, enum = { "param" },
   list = { "param" }, duration = { "param" }, size = { "param" }, hostlist = { "param" },

@@ -26,7 +26,7 @@ local LONGEST_DURATION = 100 * 366 * 86400
 local COMMON = { "default", "optional", "help" }
 local FIELDS = {
   int = { "min", "max" }, number = { "min", "max" }, duration = { "min", "max" }, size = { "min", "max" },
-  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = { "exists" },
+  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = {},
   hostlist = {}, secret = { "env" },
 }
 
@@ -174,7 +174,12 @@ end
 
 function PARSE.hostlist(name, _, value)
   if type(value) == "table" then
-    return PARSE.list(name, { of = { type = "string" } }, value)
+    local list = PARSE.list(name, { of = { type = "string" } }, value)
+    for _, host in ipairs(list) do
+      local why = require("adt.hostlist").check(host)
+      if why then fail(name, "is no list of hosts: " .. why) end
+    end
+    return list
   elseif type(value) ~= "string" then
     fail(name, "is no list of hosts", 'write hosts as "n1,n2" or "n[01-16]"')
   end
@@ -210,6 +215,33 @@ function M.parse(name, def, value)
   return PARSE[def.type](name, def, value)
 end
 
+local LIMIT = {
+  duration = units.seconds, size = units.bytes,
+  int = math.tointeger, list = math.tointeger, number = function(n) return type(n) == "number" and n end,
+}
+
+-- A mistake in a definition is found when the recipe is loaded, not when somebody gives the parameter.
+local function check_definition(kind, fields)
+  local function refuse(field, what)
+    errors.raise { cause = "usage", code = "BadParameter", message = ("adt.%s: %s must be %s"):format(kind, field, what) }
+  end
+  for _, field in ipairs { "min", "max" } do
+    local limit = fields[field]
+    if limit ~= nil and not ((type(limit) == "number" or kind == "duration" or kind == "size") and LIMIT[kind](limit)) then
+      refuse(field, "a " .. ((kind == "int" or kind == "list") and "whole number" or kind))
+    end
+  end
+  if fields.pattern ~= nil and not (type(fields.pattern) == "string" and pcall(string.find, "", fields.pattern)) then
+    refuse("pattern", "a Lua pattern")
+  elseif fields.of ~= nil and not M.is(fields.of) then
+    refuse("of", "a parameter such as adt.int { min = 1 }")
+  elseif fields.help ~= nil and type(fields.help) ~= "string" then
+    refuse("help", "a text")
+  elseif fields.env ~= nil and not (type(fields.env) == "string" and fields.env:match "^[%a_][%w_]*$") then
+    refuse("env", "the name of a variable")
+  end
+end
+
 local function define(kind, fields)
   fields = fields or {}
   if type(fields) ~= "table" then
@@ -218,6 +250,7 @@ local function define(kind, fields)
   local known = { table.unpack(COMMON) }
   table.move(FIELDS[kind], 1, #FIELDS[kind], #known + 1, known)
   errors.check_options("adt." .. kind, fields, known)
+  check_definition(kind, fields)
   local def = setmetatable({ type = kind }, Param)
   for key, value in pairs(fields) do
     if type(key) == "string" then

@@ -5,6 +5,9 @@ local M = {}
 ---@class adt.Pending
 local Pending = {}
 
+-- Nobody writes a larger index: it is a loop that would never end.
+local MOST_ITEMS = 1000
+
 local texts = setmetatable({}, { __mode = "k" })
 
 --- The error value that ends a plan; adt.execute recognises it.
@@ -52,6 +55,9 @@ end
 function Pending:__index(key)
   local text = texts[self]
   local inner = text:match("^<(.*)>$")
+  if math.type(key) == "integer" and key > MOST_ITEMS then
+    M.stop(self)
+  end
   key = type(key) == "number" and ("[%d]"):format(key) or "." .. tostring(key)
   return make("<" .. (inner or text) .. key .. ">")
 end
@@ -85,6 +91,27 @@ for _, event in ipairs {
   "__band", "__bor", "__bxor", "__shl", "__shr", "__bnot", "__pairs",
 } do
   Pending[event] = needs
+end
+
+--- While a plan is made, ipairs() of a pending value ends it; Lua itself would count on for ever.
+---@param f fun(...): ...
+---@return any ...
+function M.guarding(f, ...)
+  local plain = ipairs
+  _G.ipairs = function(list, ...)
+    if M.is(list) then
+      M.stop(list)
+    end
+    return plain(list, ...)
+  end
+  local function ended(ok, ...)
+    _G.ipairs = plain
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return ended(pcall(f, ...))
 end
 
 --- A copy of a table in which pending values have become their texts; other values stay.

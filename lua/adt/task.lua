@@ -175,6 +175,14 @@ end
 ---@field value any
 ---@field error? adt.Error
 
+local function misuse(message)
+  errors.raise { cause = "usage", code = "BadArgument", message = message }
+end
+
+local function callable(f)
+  return type(f) == "function" or type(f) == "table" and (getmetatable(f) or {}).__call ~= nil
+end
+
 local MAP_OPTIONS = { at_once = true, keep_going = true }
 
 local function outcome_of(item, ok, value)
@@ -209,9 +217,14 @@ function M.map(list, options, f)
   if f == nil then
     options, f = {}, options
   end
+  if type(list) ~= "table" or type(options) ~= "table" or not callable(f) then
+    misuse "adt.map takes a list, options and a function"
+  end
   errors.check_options("adt.map", options, MAP_OPTIONS)
   local at_once = options.at_once or 64
-  assert(math.type(at_once) == "integer" and at_once > 0, "adt.map: at_once must be a whole number above 0")
+  if math.type(at_once) ~= "integer" or at_once < 1 then
+    misuse "adt.map: at_once must be a whole number above 0"
+  end
   local results, n, next_index = {}, #list, 0
   local function worker()
     while next_index < n do
@@ -237,6 +250,9 @@ end
 ---@param functions (fun(): any)[]
 ---@return any ... what the first one returned
 function M.race(functions)
+  if type(functions) ~= "table" or #functions == 0 then
+    misuse "adt.race takes a list of functions, one at least"
+  end
   local first
   local ok, err = pcall(run_group, function(group)
     for _, f in ipairs(functions) do
@@ -266,6 +282,9 @@ end
 ---@param f fun(...): ...
 ---@return any ...
 function M.timeout(seconds, f, ...)
+  if type(seconds) ~= "number" or not (seconds >= 0) or not callable(f) then
+    misuse "adt.timeout takes seconds and a function"
+  end
   local args = table.pack(...)
   local late = false
   local results = table.pack(M.race {

@@ -79,7 +79,10 @@ return adt.recipe { name = "vpc", kind = "architecture", params = { size = adt.i
   end }]]
   local USER = [[local adt = require "adt"
 return adt.recipe { name = "user", params = { size = adt.int { default = 3 } },
-  deploy = function(ctx, p) return ctx:use("vpc", { %s = p.size }) end,
+  deploy = function(ctx, p)
+    local net = ctx:use("vpc", { %s = p.size })
+    return net
+  end,
   validate = function(ctx, p, results) ctx:check("the network is there", results.deploy.id == "net-" .. p.size) end }]]
 
   it("runs another recipe's deploy under this run and returns its results", function()
@@ -99,7 +102,7 @@ return adt.recipe { name = "user", params = { size = adt.int { default = 3 } },
     home:write("work/user.lua", USER:format "sise")
     local result = home:run { "user.lua" }
     assert.equal(2, result.code)
-    assert.matches("user%.lua:3: recipe 'vpc' has no parameter 'sise'; did you mean 'size'%?", result.stderr)
+    assert.matches("user%.lua:4: recipe 'vpc' has no parameter 'sise'; did you mean 'size'%?", result.stderr)
     home:write("work/user.lua", USER:format "size")
     assert.matches("'size' must be at most 9", home:run({ "user.lua", "--size", "10" }).stderr)
     os.remove(home.work .. "/vpc.lua")

@@ -14,6 +14,11 @@ local function test(title, f)
   it(title, function() in_task(f) end)
 end
 
+-- Lets what was spawned, and what that spawns, come to its first wait.
+local function settle()
+  for _ = 1, 10 do task.yield() end
+end
+
 -- Waits until it is cancelled and notes that its <close> ran.
 local function sleeper(closed)
   return function()
@@ -38,7 +43,7 @@ describe("a group", function()
     local closed = {}
     local ok, err = errors.try(adt.group, function()
       for _ = 1, 3 do adt.spawn(sleeper(closed)) end
-      adt.spawn(function() adt.yield(); error "first" end)
+      adt.spawn(function() settle(); error "first" end)
       adt.sleep(3600)
     end)
     assert.is_nil(ok)
@@ -50,7 +55,7 @@ describe("a group", function()
     local closed = {}
     local _, err = errors.try(adt.group, function()
       adt.spawn(sleeper(closed))
-      task.yield()
+      settle()
       errors.raise { cause = "quota", message = "no more" }
     end)
     assert.equal("quota", err.cause)
@@ -70,7 +75,7 @@ describe("a group", function()
     local outer = require("adt.c.task").spawn(function()
       adt.group(function() adt.spawn(sleeper(closed)); adt.sleep(3600) end)
     end)
-    task.yield()
+    settle()
     outer:cancel()
     assert.is_false((outer:join()))
     assert.equal(1, #closed)
@@ -88,7 +93,7 @@ describe("adt.all", function()
 
   test("raises the first failure after the others were cancelled", function()
     local closed = {}
-    local _, err = errors.try(adt.all, { sleeper(closed), function() task.yield(); error "here" end })
+    local _, err = errors.try(adt.all, { sleeper(closed), function() settle(); error "here" end })
     assert.matches("here", err.message)
     assert.equal(1, #closed)
   end)
@@ -153,7 +158,7 @@ describe("adt.race", function()
 
   test("gives what the first one returned and cancels the others", function()
     local closed = {}
-    assert.same({ "won", 2 }, { adt.race { sleeper(closed), function() task.yield(); return "won", 2 end } })
+    assert.same({ "won", 2 }, { adt.race { sleeper(closed), function() settle(); return "won", 2 end } })
     assert.equal(1, #closed)
   end)
 
@@ -192,7 +197,7 @@ describe("adt.shield", function()
       adt.shield(function() adt.sleep(0.01); done = true end)
       adt.sleep(3600)
     end)
-    task.yield()
+    settle()
     shielded:cancel()
     assert.is_false((shielded:join()))
     assert.is_true(done)
