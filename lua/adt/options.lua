@@ -46,7 +46,7 @@ local function unknown(word, flags, params)
     hint = near and ("did you mean --%s?"):format(near) or "--help lists them" }
 end
 
---- Splits words. `--name value`, `--name=value`, `-o value`, `-ovalue`; for a bool parameter `--name` and `--no-name`.
+--- Splits words. `--name value`, `--name=value`, `-o value`, `-ovalue`, `-yovalue`; for a bool parameter `--name` and `--no-name`.
 ---@param words string[]
 ---@param flags table<string, adt.Flag>
 ---@param params? table<string, adt.Param>
@@ -66,12 +66,18 @@ function M.parse(words, flags, params)
     end
     return words[i]
   end
+  local function no_value(word, inline)
+    if inline then
+      errors.raise { cause = "usage", code = "UnwantedValue", message = ("'%s' takes no value"):format(word:match "^[^=]*") }
+    end
+    return true
+  end
   local function long(word)
     local name, inline = word:match("^%-%-([^=]+)=(.*)$")
     name = name or word:sub(3)
     local flag, key = flags[name], name:gsub("-", "_")
     if flag then
-      given[name] = flag.value and value_of(word, inline) or true
+      given[name] = flag.value and value_of(word, inline) or no_value(word, inline)
     elseif params and params[key] then
       if params[key].type == "bool" and not inline then
         values[key] = true
@@ -79,9 +85,22 @@ function M.parse(words, flags, params)
         values[key] = value_of(word, inline)
       end
     elseif params and key:match("^no_") and params[key:sub(4)] and params[key:sub(4)].type == "bool" then
-      values[key:sub(4)] = false
+      values[key:sub(4)] = not no_value(word, inline)
     else
       unknown(word, flags, params)
+    end
+  end
+  -- `-yo json`: flags without a value may stand together, one with a value takes what follows.
+  local function short_flags(word)
+    for at = 2, #word do
+      local name = short[word:sub(at, at)]
+      if not name then
+        unknown(word, flags, params)
+      elseif flags[name].value then
+        given[name] = value_of(word, at < #word and word:sub(at + 1) or nil)
+        return
+      end
+      given[name] = true
     end
   end
   while i < #words do
@@ -93,11 +112,7 @@ function M.parse(words, flags, params)
     elseif word:match("^%-%-.") then
       long(word)
     elseif word:match("^%-%a") then
-      local name = short[word:sub(2, 2)]
-      if not name then
-        unknown(word, flags, params)
-      end
-      given[name] = flags[name].value and value_of(word, #word > 2 and word:sub(3) or nil) or true
+      short_flags(word)
     else
       rest[#rest + 1] = word
     end

@@ -35,7 +35,7 @@ local HOLDS = {
 }
 
 local function check_version(tool, spec)
-  local op, wanted = spec.version:match("^([<>=]=?)%s*(%d[%d.]*)$")
+  local op, wanted = tostring(spec.version):match("^([<>=]=?)%s*(%d[%d.]*)$")
   if not HOLDS[op] then
     errors.raise { cause = "usage", message = ("adt.tool: '%s' is no version rule"):format(spec.version), hint = 'write ">=1.9"' }
   end
@@ -54,6 +54,9 @@ end
 ---@param spec { [1]: string, version: string?, version_args: string[]?, hint: string? }
 ---@return adt.Tool
 function M.find(spec)
+  if type(spec) ~= "table" or type(spec[1]) ~= "string" or spec[1] == "" then
+    errors.raise { cause = "usage", message = "adt.tool needs the name of a program", hint = 'write adt.tool { "packer" }' }
+  end
   errors.check_options("adt.tool", spec, FIELDS)
   local found = process.find(spec[1])
   if not found then

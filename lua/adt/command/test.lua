@@ -43,14 +43,16 @@ local function cases_of(file)
   if not chunk then
     errors.raise { cause = "usage", code = "BadTest", message = err }
   end
-  chunk()
+  chunk(file)
   return test.cases
 end
 
 local function recipe_words(file, head)
   local words = { process.self().exe, file, "-y", "--target", "local" }
   for name, value in pairs(head.smallest or {}) do
-    words[#words + 1] = ("--%s=%s"):format(name:gsub("_", "-"), tostring(value))
+    -- As a flag is written; the recipe's own types read it back.
+    local text = type(value) == "table" and table.concat(value, ",") or tostring(value)
+    words[#words + 1] = ("--%s=%s"):format((name:gsub("_", "-")), text)
   end
   return words
 end
@@ -72,8 +74,12 @@ local function collect(files, state_dir, show)
   local tests = {}
   for _, file in ipairs(files) do
     if file:match("_test%.lua$") then
-      for _, case in ipairs(cases_of(file)) do
+      local cases, err = errors.try(cases_of, file)
+      for _, case in ipairs(cases or {}) do
         tests[#tests + 1] = { suite = file, title = case.title, f = case.f }
+      end
+      if err then
+        tests[#tests + 1] = { suite = file, title = "it can be loaded", f = function() error(err, 0) end }
       end
     elseif is_recipe(file) then
       local head, err = bare.read(file)
