@@ -118,15 +118,10 @@ end
 ---@param file string
 ---@return integer
 function M.help(file, ...)
-  local head, err = require("adt.c.bare").read(file)
+  local head, err = require("adt.head").read(file)
   if head == false then
     return -1
   elseif not head then
-    -- A script that does something at once is no recipe, and the word is for it; a broken recipe is told by its words.
-    local text <close> = io.open(file)
-    if text and not (text:read(1 << 20) or ""):find "recipe%s*[{(]" then
-      return -1
-    end
     return M.report(err)
   end
   local words = { ... }

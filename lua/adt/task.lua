@@ -282,7 +282,7 @@ end
 ---@param f fun(...): ...
 ---@return any ...
 function M.timeout(seconds, f, ...)
-  if type(seconds) ~= "number" or not (seconds >= 0) or not callable(f) then
+  if type(seconds) ~= "number" or seconds ~= seconds or seconds < 0 or not callable(f) then
     misuse "adt.timeout takes seconds and a function"
   end
   local args = table.pack(...)

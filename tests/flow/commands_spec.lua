@@ -257,7 +257,7 @@ describe("`adtlua list`", function()
     local home <close> = recipes.home()
     home:write("work/good.lua", 'return require("adt").recipe { name = "good", kind = "image", summary = "fine", build = print }')
     home:write("work/bad.lua", "local adt = require 'adt'\nreturn adt.recipe {")
-    home:write("work/wild.lua", "local adt = require 'adt'\nwhile true do end")
+    home:write("work/wild.lua", "local adt = require 'adt'\nwhile true do end return adt.recipe {}")
     home:write("work/plain.lua", "print 'must not run'")
     local result = home:run { "list", "." }
     assert.equal(0, result.code, result.stderr)

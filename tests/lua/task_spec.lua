@@ -219,7 +219,8 @@ describe("adt.spawn", function()
       adt.spawn(function() adt.sleep(0.01) print "child" end)
       print "script"]] }
     assert.same({ 0, "script\nchild\n", "" }, { result.code, result.stdout, result.stderr })
-    result = support.adtlua { "-", stdin = [[local adt = require "adt" adt.spawn(function() adt.error.raise { cause = "quota", message = "none left" } end)]] }
+    result = support.adtlua { "-", stdin = [[local adt = require "adt"
+      adt.spawn(function() adt.error.raise { cause = "quota", message = "none left" } end)]] }
     assert.equal(5, result.code)
     assert.matches("none left", result.stderr)
   end)

@@ -7,10 +7,10 @@ local M = { summary = "explain where a setting comes from; trust a project's fil
 
 -- The head says which parameters there are, which of them are secrets, and their defaults.
 local function head_of(recipe_name)
-  local fs, path, bare = require "adt.fs", require "adt.path", require "adt.c.bare"
+  local fs, path, heads = require "adt.fs", require "adt.path", require "adt.head"
   for _, dir in ipairs { ".", "recipes" } do
     local file = path.join(dir, recipe_name .. ".lua")
-    local head = fs.exists(file) and bare.read(file)
+    local head = fs.exists(file) and heads.read(file)
     if head and head.name == recipe_name then
       return head
     end

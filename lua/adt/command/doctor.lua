@@ -1,7 +1,7 @@
 --- `adtlua doctor [RECIPE]`: is this machine ready, and if not, what to do; --packages prints what a recipe needs installed.
-local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local heads = require "adt.head"
 local path = require "adt.path"
 local process = require "adt.process"
 local state = require "adt.state"
@@ -13,7 +13,7 @@ local M = { summary = "is this machine ready, and if not, what to do", args = "[
 M.flags = { packages = { help = "only the distribution packages that the recipe needs, a line each" } }
 
 local function head_of(file)
-  local head, err = bare.read(file)
+  local head, err = heads.read(file)
   if not head then
     error(err or errors.new { cause = "usage", where = file, message = "this file is no recipe" }, 0)
   end

@@ -1,7 +1,7 @@
 --- `adtlua list [FOLDER...]`: the recipes there are, grouped by kind, read from their heads without running them.
-local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local heads = require "adt.head"
 local json = require "adt.json"
 local path = require "adt.path"
 local term = require "adt.term"
@@ -10,16 +10,16 @@ local M = { summary = "list recipes, grouped by kind", args = "[FOLDER...]" }
 
 M.flags = { output = { value = true, short = "o", help = "text or json" } }
 
-local function heads_of(dir, heads)
+local function heads_of(dir, found)
   for _, name in ipairs(fs.list(dir)) do
     if name:match("%.lua$") and not name:match("_test%.lua$") then
       local file = path.join(dir, name)
-      local head, err = bare.read(file)
+      local head, err = heads.read(file)
       if head then
         head.file = file
-        heads[#heads + 1] = head
+        found[#found + 1] = head
       elseif err then
-        heads[#heads + 1] = { file = file, kind = "broken", name = name, summary = err.message, params = {} }
+        found[#found + 1] = { file = file, kind = "broken", name = name, summary = err.message, params = {} }
       end
     end
   end
@@ -38,23 +38,23 @@ end
 ---@param folders string[]
 ---@return integer exit status
 function M.run(given, folders)
-  local heads = {}
+  local found = {}
   for _, dir in ipairs(#folders > 0 and folders or default_folders()) do
     if not fs.exists(dir) then
       errors.raise { cause = "usage", message = ("there is no folder '%s'"):format(dir) }
     end
-    heads_of(dir, heads)
+    heads_of(dir, found)
   end
-  table.sort(heads, function(a, b)
+  table.sort(found, function(a, b)
     if a.kind ~= b.kind then return a.kind < b.kind end
     return a.file < b.file
   end)
   if given.output == "json" then
-    io.write(json.encode({ v = 1, recipes = json.array(heads) }), "\n")
+    io.write(json.encode({ v = 1, recipes = json.array(found) }), "\n")
     return 0
   end
   local rows = {}
-  for _, head in ipairs(heads) do
+  for _, head in ipairs(found) do
     rows[#rows + 1] = { head.kind, head.name, head.file, head.summary }
   end
   io.write(#rows > 0 and term.table(rows, { header = { "KIND", "NAME", "FILE", "SUMMARY" } }) .. "\n" or "no recipes here\n")

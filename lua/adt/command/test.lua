@@ -1,7 +1,7 @@
 --- `adtlua test [FILES] [-s] [--keep-artifacts]`: *_test.lua files, and each recipe with its smallest parameters on local.
-local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local heads = require "adt.head"
 local path = require "adt.path"
 local process = require "adt.process"
 local time = require "adt.time"
@@ -82,7 +82,7 @@ local function collect(files, state_dir, show)
         tests[#tests + 1] = { suite = file, title = "it can be loaded", f = function() error(err, 0) end }
       end
     elseif is_recipe(file) then
-      local head, err = bare.read(file)
+      local head, err = heads.read(file)
       if err then
         tests[#tests + 1] = { suite = file, title = "its head can be read", f = function() error(err, 0) end }
       elseif head then
@@ -119,6 +119,7 @@ function M.run(given, rest)
   local put_away <close> = setmetatable({}, { __close = function()
     if given["keep-artifacts"] then
       io.write("runs are kept in ", folder.path, "\n")
+      folder.closed = true
     else
       fs.remove(folder.path, { recursive = true })
     end
