@@ -1,6 +1,7 @@
 --- Configuration: the project's adtlua.yaml, then the user's own file; where each value of a run came from.
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local json = require "adt.json"
 local param = require "adt.param"
 local path = require "adt.path"
 local startup = require "adt.c.startup"
