@@ -75,6 +75,22 @@ function M.number(text)
   return value
 end
 
+--- A record as JSON can hold it: nan and inf as text, which a store reads again.
+---@param record adt.metrics.Record
+---@return table
+function M.plain(record)
+  local copy = {}
+  for name, v in pairs(record) do
+    if v ~= v then
+      v = "nan"
+    elseif v == math.huge or v == -math.huge then
+      v = v > 0 and "inf" or "-inf"
+    end
+    copy[name] = v
+  end
+  return copy
+end
+
 -- { pattern = Lua pattern, fields = { name of each capture } }; without a field "step" the matches are counted.
 local function from_pattern(given)
   errors.check_options("metrics.grammar", given, { pattern = true, fields = true })

@@ -30,8 +30,10 @@ local FIELDS = {
   hostlist = {}, secret = { "env" },
 }
 
+-- `name` is nil for the default of a definition, which has no name yet.
 local function fail(name, what, hint)
-  errors.raise { cause = "usage", code = "BadParameter", message = ("parameter '%s' %s"):format(name, what), hint = hint }
+  local subject = name and ("parameter '%s'"):format(name) or "the default of a parameter"
+  errors.raise { cause = "usage", code = "BadParameter", message = subject .. " " .. what, hint = hint }
 end
 
 local function shown(value)
@@ -117,7 +119,7 @@ function PARSE.list(name, def, value)
     end
   end
   for i, item in ipairs(items) do
-    items[i] = PARSE[def.of.type](("%s[%d]"):format(name, i), def.of, item)
+    items[i] = M.parse(name and ("%s[%d]"):format(name, i), def.of, item)
   end
   in_range(name, def, #items, #items .. " items")
   return items
@@ -169,7 +171,7 @@ function PARSE.secret(name, _, value)
 end
 
 --- Turns what was said for a parameter into its value. Raises cause "usage" with the valid choice.
----@param name string
+---@param name? string nil for a default
 ---@param def adt.Param
 ---@param value any a text from a flag or variable, or a value from a file
 ---@return any
@@ -199,7 +201,7 @@ local function define(kind, fields)
     end
   end
   if def.default ~= nil and kind ~= "secret" then
-    def.default = M.parse("default", def, def.default)
+    def.default = M.parse(nil, def, def.default)
   end
   return def
 end
@@ -283,7 +285,7 @@ function M.enum(fields)
       errors.check_options("adt.enum", { [key] = true }, COMMON)
     end
   end
-  def.default = default ~= nil and PARSE.enum("default", def, default) or nil
+  def.default = default ~= nil and PARSE.enum(nil, def, default) or nil
   return def
 end
 

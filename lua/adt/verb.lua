@@ -10,7 +10,6 @@ local param = require "adt.param"
 local path = require "adt.path"
 local run = require "adt.run"
 local secret = require "adt.secret"
-local targets = require "adt.target"
 local ctask = require "adt.c.task"
 
 local M = {}
@@ -259,10 +258,9 @@ function M.run(recipe, file, words, fixed)
     if flags[name] == nil then flags[name] = text end
   end
   local values = config.params(recipe, conf, flags, given.params)
-  local target_name = given.target or fixed.target or config.target(conf)
   local x = {
     recipe = recipe, file = file, params = values, mode = verb == "plan" and "plan" or verb == "down" and "down" or "do",
-    target = targets.named(target_name, config.targets(conf)), name = given.name or recipe.name, detach = given.detach,
+    target = config.make_target(conf, given.target or fixed.target), name = given.name or recipe.name, detach = given.detach,
     propagate = given.propagate, exit_code = given["exit-code"], with_data = given["with-data"],
     upto = verb ~= "all" and verb ~= "plan" and verb ~= "down" and verb or nil,
   }

@@ -304,6 +304,15 @@ describe("a store", function()
     assert.equal(6, store:series("dropped")[1])
   end)
 
+  it("takes records that went through JSON", function()
+    local json, store = require "adt.json", metrics.store()
+    for step, loss in ipairs { NAN, math.huge, -math.huge, 2.5 } do
+      store:add(json.decode(json.encode(metrics.plain { step = step, loss = loss })))
+    end
+    assert.is_true(store.loss[1] ~= store.loss[1])
+    assert.same({ math.huge, -math.huge, 2.5 }, { table.unpack(store.loss, 2) })
+  end)
+
   it("counts what a broken log prints beyond 256 names", function()
     local store = metrics.store()
     for i = 1, 300 do store:add { step = 1, ["m" .. i] = i } end
