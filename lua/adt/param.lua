@@ -314,12 +314,14 @@ end
 function M.text(def, value)
   if value == nil then
     return ""
-  elseif def.type == "list" or def.type == "hostlist" then
+  elseif def.type == "hostlist" then
     return table.concat(value, ",")
-  elseif def.type == "duration" then
-    return value == math.floor(value) and ("%ds"):format(value) or value .. "s"
-  elseif def.type == "number" then
-    return ("%.17g"):format(value)
+  elseif def.type == "list" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = M.text(def.of, item) end
+    return table.concat(items, ",")
+  elseif def.type == "duration" or def.type == "number" then
+    return units.number(value) .. (def.type == "duration" and "s" or "")
   end
   return tostring(value)
 end
