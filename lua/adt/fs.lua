@@ -379,14 +379,4 @@ function M.open(name, mode, options)
   return file.open(name, mode, options)
 end
 
--- While a plan is made these raise.
-for _, name in ipairs { "write", "append", "create", "mkdir", "create_dir", "remove", "rename", "copy", "link", "symlink", "chmod",
-  "truncate" } do
-  local change = M[name]
-  M[name] = function(...)
-    guard.check("fs." .. name)
-    return change(...)
-  end
-end
-
 return M

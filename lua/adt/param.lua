@@ -338,14 +338,18 @@ end
 function M.text(def, value)
   if value == nil then
     return ""
-  elseif def.type == "list" or def.type == "hostlist" then
+  elseif def.type == "hostlist" then
     return table.concat(value, ",")
+  elseif def.type == "list" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = M.text(def.of, item) end
+    return table.concat(items, ",")
   elseif def.type == "duration" then
     return units.exact_duration(value)
   elseif def.type == "size" then
     return units.exact_size(value)
   elseif def.type == "number" then
-    return ("%.17g"):format(value)
+    return units.number(value)
   end
   return tostring(value)
 end
