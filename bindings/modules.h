@@ -41,6 +41,7 @@ void adt_error_open(lua_State *L);
 bool adt_error_is(lua_State *L, int idx);
 
 void adt_error_locate(lua_State *L, int idx, const char *lua_dir);
-/* For message handlers: gives an adt.Error at [idx] that names no place the line of the author's code that led to it. */
+/* For message handlers: gives an adt.Error at [idx] that names no place the line of the author's code that led to it.
+ */
 
 #endif

@@ -288,9 +288,8 @@ end
 
 function Door:collect(name, options)
   local record = self.run.steps[name]
-  -- Taken back by an earlier `down`, which kept others: what those need of it is what it was.
   if record and record.undone then
-    return record.was
+    return record.result
   end
   if not record or not record.acked then
     if record and record.n > 0 and not record.undone and options.find then

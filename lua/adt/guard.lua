@@ -14,10 +14,10 @@ function M.check(what)
   end
 end
 
---- Calls `f` as if no plan were being made: for our own files, such as the key of the state folder.
+--- Runs `f` although a plan is being made: for what the library keeps for itself, such as the key of the state folder.
 ---@param f fun(...): ...
 ---@return any ...
-function M.lift(f, ...)
+function M.ours(f, ...)
   local locals = ctask.locals()
   local planning = locals.planning
   locals.planning = nil

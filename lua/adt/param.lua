@@ -263,12 +263,71 @@ local function define(kind, fields)
   return def
 end
 
-for _, kind in ipairs { "int", "number", "bool", "string", "duration", "size", "path", "hostlist", "secret" } do
-  M[kind] = function(fields) return define(kind, fields) end
+--- A whole number of 64 bits.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.int(fields)
+  return define("int", fields)
+end
+
+--- A finite number.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.number(fields)
+  return define("number", fields)
+end
+
+--- Yes or no: `--name`, `--no-name`, `--name=yes`.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.bool(fields)
+  return define("bool", fields)
+end
+
+--- A text.
+---@param fields? table default, pattern (a Lua pattern that it must match); help, optional
+---@return adt.Param
+function M.string(fields)
+  return define("string", fields)
+end
+
+--- Seconds, written as "90s", "2h" or "1h30m"; less than a century.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.duration(fields)
+  return define("duration", fields)
+end
+
+--- Bytes, written as "512MiB", "2GB" (10^9) or "4G" (2^30).
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.size(fields)
+  return define("size", fields)
+end
+
+--- A path, taken as it is written.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.path(fields)
+  return define("path", fields)
+end
+
+--- A list of hosts, written as "n[01-16],head" as Slurm does; at most 65536.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.hostlist(fields)
+  return define("hostlist", fields)
+end
+
+--- A value that is never printed; see adt.secret.
+---@param fields? table env (the variable that it comes from); help, optional
+---@return adt.Param
+function M.secret(fields)
+  return define("secret", fields)
 end
 
 --- A choice: `adt.enum { "small", "large", default = "small" }`.
----@param fields table
+---@param fields table the values; default, help, optional
 ---@return adt.Param
 function M.enum(fields)
   local values = table.move(fields, 1, #fields, 1, {})
@@ -288,7 +347,7 @@ function M.enum(fields)
 end
 
 --- A list, comma-separated in flags: `adt.list { of = adt.int { min = 1 } }`; of texts without `of`.
----@param fields? table
+---@param fields? table of (a parameter for each item), default, min and max (of their number); help, optional
 ---@return adt.Param
 function M.list(fields)
   fields = fields or {}
@@ -312,14 +371,18 @@ end
 function M.text(def, value)
   if value == nil then
     return ""
-  elseif def.type == "list" or def.type == "hostlist" then
+  elseif def.type == "hostlist" then
     return table.concat(value, ",")
+  elseif def.type == "list" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = M.text(def.of, item) end
+    return table.concat(items, ",")
   elseif def.type == "duration" then
     return units.exact_duration(value)
   elseif def.type == "size" then
     return units.exact_size(value)
   elseif def.type == "number" then
-    return ("%.17g"):format(value)
+    return units.number(value)
   end
   return tostring(value)
 end

@@ -81,8 +81,8 @@ end
 
 function APPLY.undone(run, record)
   local step = step_of(run, record.step)
-  step.was = step.result
-  step.undone, step.acked, step.result, step.digest, step.ended = true, false, nil, nil, nil
+  -- What it was stays known: a later `down` walks through the recipe again to reach what was kept.
+  step.undone, step.acked, step.digest = true, false, nil
   forget_order(run, record.step)
 end
 
@@ -199,32 +199,19 @@ function M.read(text)
   return replay(id, dir, (journal.read(file)))
 end
 
-local function begin(run, head, recipe)
-  run.owner = owner.acquire(run.dir)
-  run.journal = journal.open(path.join(run.dir, "journal.ndjson"))
-  run.journal:append(head, true)
-  if recipe then
-    fs.copy(recipe, path.join(run.dir, "recipe.lua"))
-  end
-end
-
---- Makes a new run and becomes its owner. Raises cause "config" where that is not possible, and leaves nothing then.
+--- Makes a new run and becomes its owner.
 ---@param head table recipe, digest, params and so on: the first record
----@param recipe? string file that is kept with the run
 ---@return adt.Run
-function M.create(head, recipe)
+function M.create(head)
   local id = require("adt.random").id()
-  local dir = state.make(path.join(state.make(state.runs()), id))
+  local dir = path.join(state.make(state.runs()), id)
+  state.make(dir)
+  local own = owner.acquire(dir)
+  local j = journal.open(path.join(dir, "journal.ndjson"))
   head.type, head.v, head.id = "run", 1, id
+  j:append(head, true)
   local run = replay(id, dir, { head })
-  local _, err = errors.try(begin, run, head, recipe)
-  if err then
-    errors.try(run.close, run)
-    errors.try(fs.remove, dir, { recursive = true })
-    errors.raise { cause = "config", code = err.code, inner = err,
-      message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
-      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
-  end
+  run.journal, run.owner = j, own
   return run
 end
 
@@ -261,11 +248,9 @@ end
 function Run:close()
   if self.journal then
     self.journal:close()
-  end
-  if self.owner then
     self.owner:close()
+    self.journal, self.owner = nil, nil
   end
-  self.journal, self.owner = nil, nil
 end
 
 Run.__close = Run.close

@@ -75,6 +75,17 @@ function M.exact_size(bytes)
   return bytes .. names[i]
 end
 
+--- A number as the shortest of the usual texts that read as the same number again.
+---@param value number
+---@return string
+function M.number(value)
+  if value == math.tointeger(value) then
+    return ("%d"):format(value)
+  end
+  local text = ("%.15g"):format(value)
+  return tonumber(text) == value and text or ("%.17g"):format(value)
+end
+
 local BYTES = { [""] = 1, b = 1 }
 for i, letter in ipairs { "k", "m", "g", "t", "p" } do
   BYTES[letter .. "ib"] = 1024 ^ i

@@ -109,6 +109,17 @@ local function check_unchanged(r, digest, given)
   end
 end
 
+-- A run that had a secret would do its steps again without it.
+local function check_secrets(recipe, values, names)
+  for _, name in ipairs(names) do
+    if values[name] == nil then
+      local variable = recipe.params[name].env or "ADTLUA_PARAM_" .. name:upper()
+      errors.raise { cause = "config", code = "MissingSecret",
+        message = ("the run had the secret '%s', which is not given now"):format(name), hint = "set the variable " .. variable }
+    end
+  end
+end
+
 -- --- consent --------------------------------------------------------------------------------------------------------
 
 local function ask(question)
@@ -242,7 +253,7 @@ end
 ---@param recipe adt.Recipe
 ---@param file string
 ---@param words string[]
----@param fixed? { run: string?, mode: string?, params: table? } what a command has decided already
+---@param fixed? { run: string?, params: table?, secrets: string[]?, target: string? } what a command has decided already
 ---@return integer exit status
 function M.run(recipe, file, words, fixed)
   fixed = fixed or {}
@@ -257,6 +268,7 @@ function M.run(recipe, file, words, fixed)
     if flags[name] == nil then flags[name] = text end
   end
   local values = config.params(recipe, conf, flags, given.params)
+  check_secrets(recipe, values, fixed.secrets or {})
   local x = {
     recipe = recipe, file = file, params = values, mode = verb == "plan" and "plan" or verb == "down" and "down" or "do",
     target = config.make_target(conf, given.target or fixed.target), name = given.name or recipe.name, detach = given.detach,

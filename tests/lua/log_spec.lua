@@ -82,7 +82,7 @@ describe("levels", function()
     script.env = { ADTLUA_LOG = "inof" }
     local r = support.adtlua(script)
     assert.matches("ADTLUA_LOG: 'inof'.*did you mean 'info'", r.stderr)
-    assert.equal(1, r.code)
+    assert.equal(2, r.code)
   end)
 
   it("and options that do not exist are refused", function()

@@ -157,6 +157,22 @@ local function read_json(file)
   end
 end
 
+-- Ranks die with their supervisor, but not what they have started: whoever carries the job's key is ended.
+local function end_leftovers(dir)
+  local spec = read_json(path.join(dir, "job.json"))
+  local mark = "ADT_KEY=" .. spec.key .. "\0"
+  for _, p in ipairs(process.list()) do
+    local environ = p.state ~= "Z" and io.open(("/proc/%d/environ"):format(p.pid), "rb")
+    if environ then
+      local mine = (environ:read(1 << 20) or ""):find(mark, 1, true)
+      environ:close()
+      if mine then
+        errors.try(process.kill, p.pid, "KILL", p.start_time)
+      end
+    end
+  end
+end
+
 local function status(dir)
   local exit = read_json(path.join(dir, "exit.json"))
   if exit then
@@ -174,7 +190,12 @@ local function status(dir)
     return read_json(path.join(dir, "state.json")) or { state = "running" }
   end
   -- It may have written its last word between our two looks.
-  return read_json(path.join(dir, "exit.json")) or {
+  exit = read_json(path.join(dir, "exit.json"))
+  if exit then
+    return exit
+  end
+  end_leftovers(dir)
+  return {
     state = "failed", cause = "node", code = "SupervisorDied",
     message = claim.boot_id ~= me.boot_id and "the machine was restarted while the job ran"
       or "its supervisor was killed, and its ranks with it" }
