@@ -372,6 +372,21 @@ end
 ---@param mode? "r"|"r+"|"w"|"w+"|"a"|"a+"|"x"|"x+" default "r"; x: it must not be there yet
 ---@param options? { mode?: integer } permissions of a new file, default 384 (0600)
 ---@return adt.File
-M.open = file.open
+function M.open(name, mode, options)
+  if mode ~= nil and mode ~= "r" then
+    guard.check("fs.open for writing")
+  end
+  return file.open(name, mode, options)
+end
+
+-- While a plan is made these raise.
+for _, name in ipairs { "write", "append", "create", "mkdir", "create_dir", "remove", "rename", "copy", "link", "symlink", "chmod",
+  "truncate" } do
+  local change = M[name]
+  M[name] = function(...)
+    guard.check("fs." .. name)
+    return change(...)
+  end
+end
 
 return M

@@ -263,15 +263,18 @@ end
 function Local:cancel(id)
   local dir = self:folder(id)
   local deadline = require("adt.time").monotonic() + 30
+  local told = false
   fs.create(path.join(dir, "cancel"), "")
   while true do
     local now = status(dir)
     if now.state ~= "running" then
       return now
     end
-    local claim = read_json(path.join(dir, "claim", "owner.json"))
+    local claim = not told and read_json(path.join(dir, "claim", "owner.json"))
     if claim then
+      -- Once: the supervisor listens for one, and a second would end it before its ranks.
       errors.try(process.kill, claim.pid, "TERM", claim.start_time)
+      told = true
     end
     if require("adt.time").monotonic() > deadline then
       errors.raise { cause = "unknown", code = "StillRuns", message = ("job %s still runs 30 s after it was told to end"):format(id),
