@@ -147,6 +147,9 @@ end
 function M.open(name, mode, options)
   options = options or {}
   errors.check_options("fs.open", options, { "mode" })
+  if mode ~= nil and mode ~= "r" then
+    require("adt.guard").check(("fs.open(..., %q)"):format(tostring(mode)))
+  end
   local self = setmetatable({ path = path.check(name) }, File)
   self.c = file_check(self, pcall(c.open, name, mode or "r", options.mode))
   return self

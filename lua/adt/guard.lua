@@ -4,7 +4,8 @@ local ctask = require "adt.c.task"
 
 local M = {}
 
---- Raises cause "usage" if a plan is being made. Steps do not run then, so whoever asks stands outside of one.
+--- Raises cause "usage" if a plan is being made. Steps do not run then, so whoever asks stands outside of one. The
+--- library itself keeps nothing while it plans, so that nobody needs an exception.
 ---@param what string the function that would change something
 function M.check(what)
   if ctask.locals().planning then
@@ -12,6 +13,23 @@ function M.check(what)
       message = what .. " would change something outside of a step while a plan is made",
       hint = "put it into ctx:step(name, options, function() ... end); a program that only asks is run with read_only = true" }
   end
+end
+
+--- Runs `f` with every write refused, in it and in the tasks that it spawns.
+---@param f fun(...): ...
+---@return any ...
+function M.planning(f, ...)
+  local locals = ctask.locals()
+  local outer = locals.planning
+  locals.planning = true
+  local function ended(ok, ...)
+    locals.planning = outer
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return ended(xpcall(f, errors.handler, ...))
 end
 
 return M

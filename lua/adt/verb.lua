@@ -89,11 +89,19 @@ local function run_for_stage(recipe, stage, values)
   end
 end
 
+-- Something stands, or was begun and may stand.
+local function has_something(r)
+  for _, step in pairs(r.steps) do
+    if step.n > 0 and not step.undone then return true end
+  end
+  return false
+end
+
 local function newest_run(recipe, name)
   local ids = run.ids()
   for i = #ids, 1, -1 do
     local r = errors.try(run.read, ids[i])
-    if r and r.head.recipe == recipe.name and r.head.name == name and #r.order > 0 then
+    if r and r.head.recipe == recipe.name and r.head.name == name and has_something(r) then
       return r.id
     end
   end
@@ -106,6 +114,18 @@ local function check_unchanged(r, digest, given)
     errors.raise { cause = "usage", code = "RecipeChanged", where = r.head.file,
       message = ("the recipe has changed since run %s began"):format(r.id),
       hint = "--changed goes on with the recipe as it is now; steps whose inputs are the same keep their results" }
+  end
+end
+
+-- Secrets were never written down: a run that began with one cannot go on without it.
+local function check_secrets(r, recipe, values)
+  for name, before in pairs(r.begun and r.begun.params or r.head.params or {}) do
+    local def = recipe.params[name]
+    if before == "<secret>" and def and def.type == "secret" and values[name] == nil then
+      errors.raise { cause = "config", code = "MissingSecret",
+        message = ("run %s began with the secret '%s', which is not given now"):format(r.id, name),
+        hint = ("set the variable %s"):format(def.env or "ADTLUA_PARAM_" .. name:upper()) }
+    end
   end
 end
 

@@ -6,26 +6,29 @@ local target_of = require "adt.runtarget"
 
 local M = { summary = "end the jobs of a run" }
 
+local UNKNOWN = 9
+
 --- Cancels.
 ---@param words string[]
----@return integer exit status
+---@return integer exit status 0; 9 when a job cannot be asked
 function M.run(words)
   if not words[1] then
     errors.raise { cause = "usage", message = "cancel needs a run", hint = "`adtlua ps` lists those that go on" }
   end
   local r = run.read(words[1])
-  local target, n = target_of.of(r), 0
+  local target, n, exit = target_of.of(r), 0, 0
   for _, job in ipairs(runs.jobs(r)) do
     if not job.ended and (not words[2] or words[2] == job.name) then
       local now = target:cancel(job.id)
-      io.write(("job %s: %s\n"):format(job.name, now.state))
+      io.write(("job %s: %s%s\n"):format(job.name, now.state, now.message and ", " .. now.message or ""))
+      if now.state == "unknown" then exit = UNKNOWN end
       n = n + 1
     end
   end
   if n == 0 then
-    io.write(("no job of run %s runs\n"):format(r.id))
+    io.write(words[2] and ("no job '%s' of run %s runs\n"):format(words[2], r.id) or ("no job of run %s runs\n"):format(r.id))
   end
-  return 0
+  return exit
 end
 
 return M
