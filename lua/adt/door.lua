@@ -177,9 +177,17 @@ function Door:changed(name, options, f, digest, each, record)
   return self:perform(name, options, f, digest, each, record.n + 1)
 end
 
+-- Where the inputs cannot be looked at any more, those that were journalled count.
+function Door:digests(options, record)
+  if options.as_before and record and record.digest then
+    return record.digest, record.inputs
+  end
+  return stepdata.digests(self.run, options.inputs or {})
+end
+
 function Door:go(name, options, f)
-  local digest, each = stepdata.digests(self.run:key(), options.inputs or {})
   local record = self.run.steps[name]
+  local digest, each = self:digests(options, record)
   if not record or record.n == 0 then
     return self:perform(name, options, f, digest, each, 1)
   elseif record.undone then
@@ -214,7 +222,7 @@ end
 function Door:plan(name, options)
   local record = self.run and self.run.steps[name]
   if record and record.acked then
-    local digest, each = stepdata.digests(self.run:key(), options.inputs or {})
+    local digest, each = self:digests(options, record)
     if record.digest ~= digest then
       self.changes = true
       self:event(name, "planned", "done again: changed " .. stepdata.changed(record.inputs, each))
@@ -277,7 +285,8 @@ function Door:step(name, options, f)
 end
 
 --- As step(), for the library's own steps, which have more options: `again(record)` tells whether a journalled result
---- does not count, `replace(result)` ends what the step made before it is done again with other inputs.
+--- does not count, `replace(result)` ends what the step made before it is done again with other inputs, `as_before` says
+--- that the inputs cannot be looked at here and are taken to be what they were.
 function Door:pass(name, options, f)
   if self.used[name] then
     errors.raise { cause = "usage", code = "DuplicateStep",

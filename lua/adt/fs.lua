@@ -3,8 +3,8 @@
 local cfs = require "adt.c.fs"
 local process = require "adt.c.process"
 local errors = require "adt.error"
-local guard = require "adt.guard"
 local file = require "adt.file"
+local guard = require "adt.guard"
 local path = require "adt.path"
 
 local M = {}
@@ -43,7 +43,7 @@ local function call(what, f, ...)
   return check(what, pcall(f, ...))
 end
 
--- As call(), for what changes something: refused while a plan is made.
+-- What changes the world: refused outside of a step while a plan is made.
 local function change(what, f, ...)
   guard.check(what)
   return call(what, f, ...)
@@ -373,6 +373,8 @@ end
 ---@param mode? "r"|"r+"|"w"|"w+"|"a"|"a+"|"x"|"x+" default "r"; x: it must not be there yet
 ---@param options? { mode?: integer } permissions of a new file, default 384 (0600)
 ---@return adt.File
-M.open = file.open
+function M.open(name, mode, options)
+  return file.open(name, mode, options)
+end
 
 return M

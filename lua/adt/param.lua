@@ -26,7 +26,7 @@ local LONGEST_DURATION = 100 * 366 * 86400
 local COMMON = { "default", "optional", "help" }
 local FIELDS = {
   int = { "min", "max" }, number = { "min", "max" }, duration = { "min", "max" }, size = { "min", "max" },
-  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = { "exists" },
+  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = {},
   hostlist = {}, secret = { "env" },
 }
 
@@ -37,6 +37,9 @@ local function fail(name, what, hint)
 end
 
 local function shown(value)
+  if type(value) == "table" or type(value) == "userdata" then
+    return type(value) == "table" and "a table" or "nothing"
+  end
   local text = tostring(value)
   if #text > 60 then
     text = text:sub(1, 57) .. "..."
@@ -98,7 +101,7 @@ function PARSE.string(name, def, value)
 end
 
 function PARSE.enum(name, def, value)
-  local text = tostring(value)
+  local text = type(value) == "table" and "" or tostring(value)
   for _, known in ipairs(def.values) do
     if text == known then
       return text
@@ -112,6 +115,9 @@ end
 function PARSE.list(name, def, value)
   local items = {}
   if type(value) == "table" then
+    if #value == 0 and next(value) ~= nil then
+      fail(name, "must be a list, not a mapping")
+    end
     table.move(value, 1, #value, 1, items)
   elseif value ~= "" then
     for item in (tostring(value) .. ","):gmatch("(.-),") do
@@ -121,8 +127,19 @@ function PARSE.list(name, def, value)
   for i, item in ipairs(items) do
     items[i] = M.parse(name and ("%s[%d]"):format(name, i), def.of, item)
   end
-  in_range(name, def, #items, #items .. " items")
+  if def.min and #items < def.min or def.max and #items > def.max then
+    fail(name, ("must have at %s items, not %d"):format(
+      def.min and #items < def.min and "least " .. def.min or "most " .. def.max, #items))
+  end
   return items
+end
+
+-- Limits of durations and sizes are shown as the recipe writes them.
+local function outside(def, value)
+  if def.min and def.max then
+    return ("must lie between %s and %s, not be %s"):format(def.min, def.max, shown(value))
+  end
+  return ("must be at %s %s, not %s"):format(def.min and "least" or "most", def.min or def.max, shown(value))
 end
 
 function PARSE.duration(name, def, value)
@@ -132,7 +149,7 @@ function PARSE.duration(name, def, value)
     fail(name, 'must be a duration such as "90s", "2h" or "1h30m", not ' .. shown(value))
   end
   if def.min and seconds < units.seconds(def.min) or def.max and seconds > units.seconds(def.max) then
-    fail(name, ("must lie between %s and %s, not be %s"):format(def.min or "0", def.max or "any", shown(value)))
+    fail(name, outside(def, value))
   end
   return seconds
 end
@@ -143,7 +160,7 @@ function PARSE.size(name, def, value)
     fail(name, 'must be a size such as "512MiB" or "4G", not ' .. shown(value))
   end
   if def.min and bytes < units.bytes(def.min) or def.max and bytes > units.bytes(def.max) then
-    fail(name, ("must lie between %s and %s, not be %s"):format(def.min or "0", def.max or "any", shown(value)))
+    fail(name, outside(def, value))
   end
   return bytes
 end
@@ -158,8 +175,10 @@ end
 function PARSE.hostlist(name, _, value)
   if type(value) == "table" then
     return PARSE.list(name, { of = { type = "string" } }, value)
+  elseif type(value) ~= "string" then
+    fail(name, "is no list of hosts", 'write hosts as "n1,n2" or "n[01-16]"')
   end
-  local hosts, err = require("adt.hostlist").expand(tostring(value))
+  local hosts, err = require("adt.hostlist").expand(value)
   if not hosts then
     fail(name, "is no list of hosts: " .. err, 'write hosts as "n1,n2" or "n[01-16]"')
   end
@@ -167,6 +186,9 @@ function PARSE.hostlist(name, _, value)
 end
 
 function PARSE.secret(name, _, value)
+  if type(value) ~= "string" and type(value) ~= "number" or value == "" then
+    fail(name, "must be a text that is not empty")
+  end
   return require("adt.secret").new(name, tostring(value))
 end
 
@@ -179,6 +201,8 @@ function M.parse(name, def, value)
   if type(value) == "string" then
     if value:find("\0", 1, true) then
       fail(name, "holds a NUL byte, which no program can be given")
+    elseif not utf8.len(value) then
+      fail(name, "is not UTF-8; what a run is given is journalled as text", "put the bytes in a file and pass its path")
     elseif #value > LONGEST then
       fail(name, ("holds %d bytes; at most %d are taken"):format(#value, LONGEST), "put it in a file and pass its path")
     end
@@ -206,12 +230,71 @@ local function define(kind, fields)
   return def
 end
 
-for _, kind in ipairs { "int", "number", "bool", "string", "duration", "size", "path", "hostlist", "secret" } do
-  M[kind] = function(fields) return define(kind, fields) end
+--- A whole number of 64 bits.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.int(fields)
+  return define("int", fields)
+end
+
+--- A finite number.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.number(fields)
+  return define("number", fields)
+end
+
+--- Yes or no: `--name`, `--no-name`, `--name=yes`.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.bool(fields)
+  return define("bool", fields)
+end
+
+--- A text.
+---@param fields? table default, pattern (a Lua pattern that it must match); help, optional
+---@return adt.Param
+function M.string(fields)
+  return define("string", fields)
+end
+
+--- Seconds, written as "90s", "2h" or "1h30m"; less than a century.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.duration(fields)
+  return define("duration", fields)
+end
+
+--- Bytes, written as "512MiB", "2GB" (10^9) or "4G" (2^30).
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.size(fields)
+  return define("size", fields)
+end
+
+--- A path, taken as it is written.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.path(fields)
+  return define("path", fields)
+end
+
+--- A list of hosts, written as "n[01-16],head" as Slurm does; at most 65536.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.hostlist(fields)
+  return define("hostlist", fields)
+end
+
+--- A value that is never printed; see adt.secret.
+---@param fields? table env (the variable that it comes from); help, optional
+---@return adt.Param
+function M.secret(fields)
+  return define("secret", fields)
 end
 
 --- A choice: `adt.enum { "small", "large", default = "small" }`.
----@param fields table
+---@param fields table the values; default, help, optional
 ---@return adt.Param
 function M.enum(fields)
   local values = table.move(fields, 1, #fields, 1, {})
@@ -231,7 +314,7 @@ function M.enum(fields)
 end
 
 --- A list, comma-separated in flags: `adt.list { of = adt.int { min = 1 } }`; of texts without `of`.
----@param fields? table
+---@param fields? table of (a parameter for each item), default, min and max (of their number); help, optional
 ---@return adt.Param
 function M.list(fields)
   fields = fields or {}
@@ -258,7 +341,9 @@ function M.text(def, value)
   elseif def.type == "list" or def.type == "hostlist" then
     return table.concat(value, ",")
   elseif def.type == "duration" then
-    return value == math.floor(value) and ("%ds"):format(value) or value .. "s"
+    return units.exact_duration(value)
+  elseif def.type == "size" then
+    return units.exact_size(value)
   elseif def.type == "number" then
     return ("%.17g"):format(value)
   end
@@ -277,7 +362,9 @@ function M.schema(def)
   elseif def.type == "enum" then
     s.enum = def.values
   elseif def.type == "list" then
-    s.items = M.schema(def.of)
+    s.items, s.minItems, s.maxItems = M.schema(def.of), def.min, def.max
+  elseif def.type == "hostlist" then
+    s.type, s.items = { "string", "array" }, { type = "string" }
   elseif def.type == "secret" then
     s.writeOnly = true
   elseif def.type == "duration" or def.type == "size" then

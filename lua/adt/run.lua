@@ -6,6 +6,7 @@ local metrics = require "adt.metrics"
 local owner = require "adt.owner"
 local path = require "adt.path"
 local state = require "adt.state"
+local stepdata = require "adt.stepdata"
 
 local M = {}
 
@@ -55,7 +56,16 @@ function APPLY.run(run, record)
   run.head = record
 end
 
+-- Results name files by their place in the folder that the run had when they were journalled.
+local function here(run, value)
+  if run.was and run.was ~= run.dir then
+    return stepdata.relocate(value, run.was, run.dir)
+  end
+  return value
+end
+
 function APPLY.begin(run, record)
+  run.was = record.dir
   run.finished = nil
   run.begun = record
   run.digest = record.digest or run.digest
@@ -75,7 +85,7 @@ end
 
 function APPLY.ack(run, record)
   local step = step_of(run, record.step)
-  step.acked, step.result, step.children, step.acked_at = true, record.result, {}, record.t
+  step.acked, step.result, step.children, step.acked_at = true, here(run, record.result), {}, record.t
   step.kind = record.kind
   forget_order(run, record.step)
   table.insert(run.order, record.step)
@@ -83,12 +93,13 @@ end
 
 function APPLY.undone(run, record)
   local step = step_of(run, record.step)
+  -- What it was stays known: a later `down` walks through the recipe again to reach what was kept.
   step.undone, step.acked, step.digest = true, false, nil
   forget_order(run, record.step)
 end
 
 function APPLY.ended(run, record)
-  step_of(run, record.step).ended = record.result
+  step_of(run, record.step).ended = here(run, record.result)
 end
 
 function APPLY.metrics(run, record)
@@ -216,14 +227,18 @@ end
 
 --- Makes a new run and becomes its owner.
 ---@param head table recipe, digest, params and so on: the first record
+---@param recipe? string file to be kept beside the journal, for whoever has no other copy
 ---@return adt.Run
-function M.create(head)
+function M.create(head, recipe)
   local id = require("adt.random").id()
   local dir = path.join(state.make(state.runs()), id)
   state.make(dir)
   local own = owner.acquire(dir)
   local run, err = errors.try(function()
     fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
+    if recipe then
+      fs.copy(recipe, path.join(dir, "recipe.lua"))
+    end
     local j = journal.open(path.join(dir, "journal.ndjson"))
     head.type, head.v, head.id = "run", 1, id
     j:append(head, true)
@@ -284,6 +299,9 @@ end
 function Run:record(record, durable)
   if durable then
     self.owner:check()
+  end
+  if record.type == "begin" then
+    record.dir = self.dir
   end
   self.journal:append(record, durable)
   apply(self, record)

@@ -15,6 +15,28 @@ local function bad_input(where, what)
     hint = "give what decides about the result: names, numbers, digests of files" }
 end
 
+--- Data with a run's folder named otherwise, wherever it stands in a text: the run may have been copied.
+---@param value any
+---@param from string
+---@param to string
+---@return any
+function M.relocate(value, from, to)
+  if type(value) == "string" then
+    local at, pieces, start = value:find(from, 1, true), {}, 1
+    while at do
+      local after = value:sub(at + #from, at + #from)
+      pieces[#pieces + 1] = value:sub(start, at - 1) .. (after:find "[%w_.-]" and from or to)
+      start = at + #from
+      at = value:find(from, start, true)
+    end
+    return start > 1 and table.concat(pieces) .. value:sub(start) or value
+  elseif type(value) ~= "table" then
+    return value
+  end
+  for k, v in pairs(value) do value[k] = M.relocate(v, from, to) end
+  return value
+end
+
 local function plain_inputs(key, value, where, depth)
   local kind = type(value)
   if secret.is(value) then
@@ -35,15 +57,16 @@ local function plain_inputs(key, value, where, depth)
   return copy
 end
 
---- The digest of all inputs and of each by name. The key keeps short inputs from being guessed.
----@param key string
+--- The digest of all inputs and of each by name: the same wherever the run's folder lies. The key keeps short inputs
+--- from being guessed.
+---@param run adt.Run
 ---@param inputs table
 ---@return string
 ---@return table<string, string>
-function M.digests(key, inputs)
-  local each, all = {}, {}
+function M.digests(run, inputs)
+  local key, each, all = run:key(), {}, {}
   for name, value in pairs(inputs) do
-    local plain = plain_inputs(key, value, tostring(name), 1)
+    local plain = M.relocate(plain_inputs(key, value, tostring(name), 1), run.dir, "<run>")
     local text, err = errors.try(json.encode, { plain })
     if not text then
       bad_input(tostring(name), "not (" .. err.message .. ")")

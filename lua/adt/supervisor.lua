@@ -311,7 +311,7 @@ local function finish(job, outcome, attempts)
   })
 end
 
--- Whoever cancels repeats the signal until we have ended; each one must find us listening.
+-- Several may cancel; each signal must find us listening.
 local function listen(job)
   while true do
     ctask.signal(SIGTERM)

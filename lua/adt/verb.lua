@@ -2,7 +2,6 @@
 local config = require "adt.config"
 local errors = require "adt.error"
 local execute = require "adt.execute"
-local fs = require "adt.fs"
 local hash = require "adt.hash"
 local options = require "adt.options"
 local output = require "adt.output"
@@ -105,7 +104,8 @@ local function newest_run(recipe, name)
       return r.id
     end
   end
-  errors.raise { cause = "usage", code = "NoRun", message = ("no run of '%s' has anything to take back"):format(recipe.name),
+  errors.raise { cause = "usage", code = "NoRun", message = name == recipe.name and ("no run of '%s' has anything to take back"):format(recipe.name)
+      or ("no run of '%s' under the name '%s' has anything to take back"):format(recipe.name, name),
     hint = "give --run ID; `adtlua history` lists the runs" }
 end
 
@@ -117,14 +117,13 @@ local function check_unchanged(r, digest, given)
   end
 end
 
--- Secrets were never written down: a run that began with one cannot go on without it.
-local function check_secrets(r, recipe, values)
-  for name, before in pairs(r.begun and r.begun.params or r.head.params or {}) do
-    local def = recipe.params[name]
-    if before == "<secret>" and def and def.type == "secret" and values[name] == nil then
+-- A run that had a secret would do its steps again without it.
+local function check_secrets(recipe, values, names)
+  for _, name in ipairs(names) do
+    if values[name] == nil then
+      local variable = recipe.params[name].env or "ADTLUA_PARAM_" .. name:upper()
       errors.raise { cause = "config", code = "MissingSecret",
-        message = ("run %s began with the secret '%s', which is not given now"):format(r.id, name),
-        hint = ("set the variable %s"):format(def.env or "ADTLUA_PARAM_" .. name:upper()) }
+        message = ("the run had the secret '%s', which is not given now"):format(name), hint = "set the variable " .. variable }
     end
   end
 end
@@ -225,15 +224,18 @@ end
 local function open_or_create(x, recipe, id, values, given, digest)
   if id then
     x.run = run.open(id, given["take-over"])
-    check_unchanged(x.run, digest, given)
+    local _, err = errors.try(check_unchanged, x.run, digest, given)
+    if err then
+      x.run:close()
+      error(err, 0)
+    end
     x.resumed_after_end = x.run.finished ~= nil and x.run.finished.state ~= "detached"
     return "resume"
   end
-  x.run = run.create {
+  x.run = run.create({
     recipe = recipe.name, kind = recipe.kind, file = x.file, digest = digest, name = x.name, target = x.target.name,
     params = printable_params(recipe, values), version = require("adt.c.startup").version, host = require("adt.process").self().host,
-  }
-  fs.copy(x.file, path.join(x.run.dir, "recipe.lua"))
+  }, x.file)
   return "do"
 end
 
@@ -263,7 +265,7 @@ end
 ---@param recipe adt.Recipe
 ---@param file string
 ---@param words string[]
----@param fixed? { run: string?, mode: string?, params: table? } what a command has decided already
+---@param fixed? { run: string?, params: table?, secrets: string[]?, target: string? } what a command has decided already
 ---@return integer exit status
 function M.run(recipe, file, words, fixed)
   fixed = fixed or {}
@@ -278,6 +280,7 @@ function M.run(recipe, file, words, fixed)
     if flags[name] == nil then flags[name] = text end
   end
   local values = config.params(recipe, conf, flags, given.params)
+  check_secrets(recipe, values, fixed.secrets or {})
   local x = {
     recipe = recipe, file = file, params = values, mode = verb == "plan" and "plan" or verb == "down" and "down" or "do",
     target = config.make_target(conf, given.target or fixed.target), name = given.name or recipe.name, detach = given.detach,

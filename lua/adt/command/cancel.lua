@@ -4,14 +4,15 @@ local run = require "adt.run"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
 
-local M = { summary = "end the jobs of a run" }
+local M = { summary = "end the jobs of a run", args = "RUN [JOB]", most = 2, flags = {} }
 
 local UNKNOWN = 9
 
 --- Cancels.
+---@param _ table no flags
 ---@param words string[]
----@return integer exit status 0; 9 when a job cannot be asked
-function M.run(words)
+---@return integer exit status
+function M.run(_, words)
   if not words[1] then
     errors.raise { cause = "usage", message = "cancel needs a run", hint = "`adtlua ps` lists those that go on" }
   end

@@ -204,7 +204,7 @@ function Text:on_line(e)
     text = ("%s... (%d bytes more)"):format(text:sub(1, LINE_MAX), #text - LINE_MAX)
   end
   text = value.safe(term.strip(text))
-  local line = ("[%s] %s"):format(value.safe(e.rank and ("%s.%d"):format(e.job, e.rank) or e.job), text)
+  local line = ("[%s] %s"):format(value.safe(e.rank and ("%s.%s"):format(e.job, e.rank) or e.job), text)
   if not self.live then
     self:print(line)
     return

@@ -294,13 +294,12 @@ end
 function Local:cancel(id)
   local dir = self:folder(id)
   local deadline = time.monotonic() + CANCEL_WITHIN
-  local now = status(dir)
+  local now, claim = status(dir), read_json(path.join(dir, "claim", "owner.json"))
   if now.state == "running" then
-    fs.create(path.join(dir, "cancel"), "")
+    fs.create(path.join(claim.dir, "cancel"), "")
+    errors.try(process.kill, claim.pid, "TERM", claim.start_time)
   end
   while now.state == "running" do
-    local claim = read_json(path.join(dir, "claim", "owner.json"))
-    errors.try(process.kill, claim.pid, "TERM", claim.start_time)
     if time.monotonic() > deadline then
       errors.raise { cause = "unknown", code = "StillRuns",
         message = ("job %s still runs %d s after it was told to end"):format(id, CANCEL_WITHIN),

@@ -25,5 +25,7 @@ return function(bytes)
   keep(store, grammar:finish())
   local loss = store.loss
   assert(#loss <= #store:steps(), "more losses than steps")
-  local _ = loss:finite(), loss:mean(), tostring(loss)
+  loss:finite()
+  loss:mean()
+  tostring(loss)
 end

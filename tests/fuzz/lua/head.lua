@@ -10,6 +10,7 @@ return function(path)
   elseif head == nil then
     assert(errors.is(err), "an error that is not structured")
     local told = errors.new { cause = "usage", code = err.code, where = err.where, message = err.message, hint = err.hint }
-    local _ = tostring(told), errors.exit_code(told)
+    tostring(told)
+    errors.exit_code(told)
   end
 end
