@@ -1,3 +1,4 @@
+--- Log grammars, series and stores: lines of training programs in, exact numbers out.
 local metrics = require "adt.metrics"
 local support = require "support"
 
