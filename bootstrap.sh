@@ -71,11 +71,13 @@ need() {
     apt_get "${missing[@]}"
 }
 
-# The sanitizers' and fuzzers' runtime is a package of the default clang's version.
+# The sanitizers' and fuzzers' runtime is a package of the default clang's version; older releases ship it with clang.
 clang_runtime() {
     local version
     version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]\+\).*/\1/p' | head -n 1)
-    [ -n "$version" ] && printf 'libclang-rt-%s-dev\n' "$version"
+    if [ -n "$version" ] && apt-cache show "libclang-rt-$version-dev" >/dev/null 2>&1; then
+        printf 'libclang-rt-%s-dev\n' "$version"
+    fi
 }
 
 build() {

@@ -3,6 +3,7 @@
  * list, --help and completion must not run what a stranger wrote. The bare state has the pure libraries, limits on
  * memory and instructions, and a require that knows the pure modules of ours alone; whatever else a recipe asks for is
  * an inert value that fails when it is called. The head comes back as plain data. */
+#include "bare_guard.h"
 #include "engine.h"
 #include "modules.h"
 
@@ -45,8 +46,11 @@ static void count_hook(lua_State *L, lua_Debug *ar)
     (void)ar;
     struct bare *b = bare_of(L);
     b->instructions -= HOOK_EVERY;
-    if (b->instructions < 0)
-        luaL_error(L, "the head takes too long; a head only describes, work belongs into a stage");
+    if (b->instructions >= 0)
+        return;
+    /* From now on every instruction raises, so that no pcall in a loop goes on. */
+    lua_sethook(L, count_hook, LUA_MASKCOUNT, 1);
+    luaL_error(L, "the head takes too long; a head only describes, work belongs into a stage");
 }
 
 /* --- inert values: indexing gives another one, calling says what is wrong --------------------------------------------
@@ -123,19 +127,16 @@ static int ignore(lua_State *L)
 static int open_bare(lua_State *L)
 {
     const char *lua_dir = lua_touserdata(L, 1);
-    static const luaL_Reg libs[] = {{LUA_GNAME, luaopen_base},
-                                    {LUA_TABLIBNAME, luaopen_table},
-                                    {LUA_STRLIBNAME, luaopen_string},
-                                    {LUA_MATHLIBNAME, luaopen_math},
-                                    {LUA_UTF8LIBNAME, luaopen_utf8},
-                                    {LUA_COLIBNAME, luaopen_coroutine},
-                                    {NULL, NULL}};
+    static const luaL_Reg libs[] = {{LUA_GNAME, luaopen_base},        {LUA_TABLIBNAME, luaopen_table},
+                                    {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
+                                    {LUA_UTF8LIBNAME, luaopen_utf8},  {NULL, NULL}};
     for (const luaL_Reg *lib = libs; lib->name; lib++) {
         luaL_requiref(L, lib->name, lib->func, 1);
         lua_pop(L, 1);
     }
-    static const char *const inert[] = {"io",       "os",   "debug",          "package", "dofile",
-                                        "loadfile", "load", "collectgarbage", NULL};
+    /* A coroutine would have a hook, and a count, of its own. */
+    static const char *const inert[] = {"io",       "os",   "debug",          "package",   "dofile",
+                                        "loadfile", "load", "collectgarbage", "coroutine", NULL};
     for (const char *const *name = inert; *name; name++) {
         push_inert(L, *name);
         lua_setglobal(L, *name);
@@ -146,6 +147,7 @@ static int open_bare(lua_State *L)
     lua_pushcclosure(L, bare_require, 1);
     lua_setglobal(L, "require");
     adt_error_open(L);
+    adt_bare_guard(L);
     return 0;
 }
 
@@ -225,21 +227,30 @@ static void copy_value(lua_State *from, int idx, lua_State *to, int depth)
     }
 }
 
+/* The head may have raised anything: only texts are taken, and it is the head's fault whatever it says. */
 static int push_failure(lua_State *L, lua_State *from, const char *path)
 {
+    static const char *const fields[] = {"message", "code", "where", "hint", NULL};
     lua_pushnil(L);
-    if (lua_istable(from, -1)) {
-        copy_value(from, -1, L, 0);
-    } else {
-        const char *message = lua_tostring(from, -1);
-        lua_createtable(L, 0, 4);
-        lua_pushstring(L, message ? message : "the head failed without a message");
-        lua_setfield(L, -2, "message");
-        lua_pushliteral(L, "usage");
-        lua_setfield(L, -2, "cause");
-        lua_pushliteral(L, "BadRecipe");
-        lua_setfield(L, -2, "code");
+    lua_createtable(L, 0, 6);
+    for (const char *const *field = fields; lua_istable(from, -1) && *field; field++) {
+        lua_pushstring(from, *field);
+        if (lua_rawget(from, -2) == LUA_TSTRING) {
+            copy_value(from, -1, L, DEPTH);
+            lua_setfield(L, -2, *field);
+        }
+        lua_pop(from, 1);
     }
+    if (lua_getfield(L, -1, "message") == LUA_TNIL) {
+        const char *message = lua_tostring(from, -1);
+        lua_pushstring(L, message ? message : "the head failed without a message");
+        lua_setfield(L, -3, "message");
+        lua_pushliteral(L, "BadRecipe");
+        lua_setfield(L, -3, "code");
+    }
+    lua_pop(L, 1);
+    lua_pushliteral(L, "usage");
+    lua_setfield(L, -2, "cause");
     lua_pushstring(L, path);
     lua_setfield(L, -2, "file");
     luaL_setmetatable(L, "adt.Error");

@@ -3,6 +3,7 @@
 #define ADT_MODULES_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* X(name): module adt.c.name, opened by luaopen_adt_c_name() in bindings/name.c. */
 /* One line each, so that changes do not meet. */
@@ -36,5 +37,11 @@ lua_CFunction adt_module_find(const char *name);
 
 void adt_error_open(lua_State *L);
 /* Makes the class adt.Error of a new state. */
+
+bool adt_error_is(lua_State *L, int idx);
+
+void adt_error_locate(lua_State *L, int idx, const char *lua_dir);
+/* For message handlers: gives an adt.Error at [idx] that names no place the line of the author's code that led to it.
+ */
 
 #endif

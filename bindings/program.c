@@ -2,6 +2,7 @@
 #include "adt.h"
 #include "base/fault.h"
 #include "engine.h"
+#include "modules.h"
 #include "prompt.h"
 #include "startup.h"
 
@@ -15,6 +16,7 @@
 
 static struct adt_engine engine;
 static const char *progname = "adtlua";
+static int failure = EXIT_FAILURE; /* the exit status for the last error that was reported */
 
 const char *adt_version(void)
 {
@@ -58,13 +60,32 @@ static void say(const char *message)
     fprintf(stderr, "%s: %s\n", progname, message);
 }
 
+/* Structured errors are told as the commands tell theirs, and their cause says the exit status. */
+static bool report_structured(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "adt.cli");
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+        return false;
+    lua_getfield(L, -1, "report");
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+        return false;
+    failure = (int)lua_tointeger(L, -1);
+    return true;
+}
+
 static int report(lua_State *L, int status)
 {
-    if (status != LUA_OK) {
-        const char *message = lua_tostring(L, -1);
+    if (status == LUA_OK)
+        return status;
+    int top = lua_gettop(L);
+    failure = EXIT_FAILURE;
+    if (!adt_error_is(L, -1) || !report_structured(L)) {
+        const char *message = luaL_tolstring(L, top, NULL);
         say(message ? message : "(error without a message)");
-        lua_pop(L, 1);
     }
+    lua_settop(L, top - 1);
     return status;
 }
 
@@ -111,6 +132,9 @@ static int message_handler(lua_State *L)
 {
     const char *message = lua_tostring(L, 1);
     if (!message) {
+        adt_error_locate(L, 1, engine.lua_dir);
+        if (adt_error_is(L, 1))
+            return 1;
         if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
             return 1;
         message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
@@ -287,7 +311,7 @@ static int call_cli(lua_State *L, const char *name, int nargs)
         status = adt_docall(L, nargs, 1);
     }
     if (report(L, status) != LUA_OK)
-        return EXIT_FAILURE;
+        return failure;
     int code = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
     return code;
@@ -330,6 +354,20 @@ static int finish_tasks(lua_State *L)
     return LUA_OK;
 }
 
+/* `return adt.recipe { ... }` is a tail call, which leaves no line behind: then the file is the place. */
+static void place_error(lua_State *L, const char *name)
+{
+    if (!name || !adt_error_is(L, -1))
+        return;
+    lua_pushliteral(L, "where");
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pushliteral(L, "where");
+        lua_pushstring(L, name);
+        lua_rawset(L, -4);
+    }
+    lua_pop(L, 1);
+}
+
 /* A file that returns a recipe is a recipe; any other is a script and has run. */
 static int run_script(lua_State *L, const struct command_line *c)
 {
@@ -337,7 +375,7 @@ static int run_script(lua_State *L, const struct command_line *c)
     if (!strcmp(name, "-") && strcmp(c->argv[c->script - 1], "--") != 0)
         name = NULL;
     for (int i = c->script + 1; name && i < c->argc; i++)
-        if (!strcmp(c->argv[i], "--help")) {
+        if (!strcmp(c->argv[i], "--help") || !strcmp(c->argv[i], "-h")) {
             lua_pushstring(L, name);
             int code = call_cli(L, "help", push_args(L) + 1);
             if (code >= 0)
@@ -347,15 +385,17 @@ static int run_script(lua_State *L, const struct command_line *c)
     int status = luaL_loadfile(L, name);
     if (status == LUA_OK)
         status = adt_docall(L, push_args(L), LUA_MULTRET);
+    if (status != LUA_OK)
+        place_error(L, name);
     if (report(L, status) != LUA_OK)
-        return EXIT_FAILURE;
+        return failure;
     if (lua_gettop(L) >= 1 && is_recipe(L)) {
         lua_settop(L, 1);
         lua_pushstring(L, c->argv[c->script]);
         return call_cli(L, "run", push_args(L) + 2);
     }
     lua_settop(L, 0);
-    return finish_tasks(L) == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish_tasks(L) == LUA_OK ? EXIT_SUCCESS : failure;
 }
 
 static int run_first_word(lua_State *L, const struct command_line *c)
@@ -374,7 +414,7 @@ static int run_stdin(lua_State *L, const struct command_line *c)
         adt_prompt_run(L, progname);
         return EXIT_SUCCESS;
     }
-    return run_file(L, NULL) == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_file(L, NULL) == LUA_OK ? EXIT_SUCCESS : failure;
 }
 
 static int protected_main(lua_State *L)
@@ -386,7 +426,7 @@ static int protected_main(lua_State *L)
     lua_gc(L, LUA_GCGEN, 0, 0);
     int code = EXIT_SUCCESS;
     if ((!c->no_env && run_init(L) != LUA_OK) || act_on_options(L, c) != LUA_OK)
-        code = EXIT_FAILURE;
+        code = failure;
     else if (c->script < c->argc)
         code = run_first_word(L, c);
     else if (!c->interactive && !c->execute && !c->version)

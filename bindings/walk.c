@@ -211,7 +211,8 @@ static int walk_object(struct walk *k, int idx, const struct frame *f)
     if (collect_keys(k, idx, f, &on_stack) < 0 || EMIT(k, f, begin_object, k->ctx) < 0)
         return -1;
     size_t n = k->w->count - first;
-    sort_keys(k->w->keys + first, n);
+    if (n)
+        sort_keys(k->w->keys + first, n);
     int top = lua_gettop(L);
     for (size_t i = 0; i < n; i++) {
         struct lkey key = k->w->keys[first + i];

@@ -6,6 +6,8 @@ function(adt_embed_lua target)
     set(files "")
     foreach(root ${ARGN})
         file(GLOB_RECURSE found CONFIGURE_DEPENDS RELATIVE ${root} ${root}/*.lua)
+        # For editors only.
+        list(FILTER found EXCLUDE REGEX "^meta/")
         foreach(file ${found})
             list(APPEND args ${file} ${root}/${file})
             list(APPEND files ${root}/${file})

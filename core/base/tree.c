@@ -169,14 +169,15 @@ static int copy_file(struct copy *c, int from_at, const char *from, int to_at, c
     if (out < 0)
         return adt_file_error(c->err, errno, "writing '%s'", to);
     int rc = copy_bytes(in, out);
-    if (rc == 0)
+    if (rc == 0 && fstat(out, &there) == 0 && S_ISREG(there.st_mode))
         rc = fchmod(out, st.st_mode & 07777);
     int saved = errno;
     if (close(out) < 0 && rc == 0) {
         saved = errno;
         rc = -1;
     }
-    if (rc < 0)
+    /* A device was there before us and is nobody's half-written copy. */
+    if (rc < 0 && fstatat(to_at, to, &there, 0) == 0 && S_ISREG(there.st_mode))
         unlinkat(to_at, to, 0);
     return rc < 0 ? adt_file_error(c->err, saved, "copying '%s'", from) : 0;
 }

@@ -48,8 +48,8 @@ struct adt_loop *adt_loop_new(struct adt_error *err)
         return NULL;
     }
     loop->uv.data = loop;
+    /* Stays referenced: without such a handle uv_run() returns before it polls, and a child's end would go unseen. */
     uv_async_init(&loop->uv, &loop->wake, on_nothing_async);
-    uv_unref((uv_handle_t *)&loop->wake);
     uv_timer_init(&loop->uv, &loop->limit);
     uv_unref((uv_handle_t *)&loop->limit);
     if (!(loop->children = adt_children_new(loop, err))) {
@@ -99,14 +99,11 @@ int adt_loop_step(struct adt_loop *loop, double wait, struct adt_error *err)
     if (wait == 0) {
         rc = uv_run(&loop->uv, UV_RUN_NOWAIT);
     } else {
-        /* Without a referenced handle uv_run() returns at once, and a loop that waits for a signal alone would spin. */
-        uv_ref((uv_handle_t *)&loop->wake);
         if (wait > 0)
             uv_timer_start(&loop->limit, on_limit, (uint64_t)ceil(wait * 1000), 0);
         rc = uv_run(&loop->uv, UV_RUN_ONCE);
         if (wait > 0)
             uv_timer_stop(&loop->limit);
-        uv_unref((uv_handle_t *)&loop->wake);
     }
     loop->turning = false;
     if (rc < 0)

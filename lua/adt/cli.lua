@@ -17,11 +17,14 @@ end
 -- An error as a person wants it at 3 a.m.: what, where, why, what next.
 local function say(err)
   local term = require "adt.term"
-  local lines = { "adtlua: " .. term.clean(tostring(err)) }
+  local lines = {}
+  for line in ("adtlua: " .. tostring(err)):gmatch "[^\n]+" do
+    lines[#lines + 1] = term.clean(line)
+  end
   for _, line in ipairs(err.tail or {}) do
     lines[#lines + 1] = "  | " .. term.clean(line)
   end
-  if err.traceback and (err.cause == "internal") then
+  if err.traceback and err.cause == "internal" then
     lines[#lines + 1] = err.traceback
   end
   local text = table.concat(lines, "\n") .. "\n"
@@ -29,7 +32,13 @@ local function say(err)
   io.stderr:write(require("adt.c.secret").redact(text))
 end
 
-M.say = say
+--- Tells an error to whoever watches.
+---@param err adt.Error
+---@return integer exit status that its cause has
+function M.report(err)
+  say(err)
+  return errors.exit_code(err)
+end
 
 -- The whole of a command runs in a task, so that waiting, groups and ^C work the same everywhere.
 local function in_task(f, ...)
@@ -44,8 +53,7 @@ local function in_task(f, ...)
   if ok then
     return result or 0
   end
-  say(errors.from(result))
-  return errors.exit_code(errors.from(result))
+  return M.report(errors.from(result))
 end
 
 --- Runs a command; called by the program for a first word that is no file.
@@ -86,15 +94,12 @@ function M.help(file, ...)
   if head == false then
     return -1
   elseif not head then
-    -- A script that does something at once is no recipe; a broken recipe is told by its words.
-    local text = io.open(file)
-    local source = text and text:read(1 << 20) or ""
-    if text then text:close() end
-    if not source:find("recipe", 1, true) then
+    -- A script that does something at once is no recipe, and the word is for it; a broken recipe is told by its words.
+    local text <close> = io.open(file)
+    if text and not (text:read(1 << 20) or ""):find "recipe%s*[{(]" then
       return -1
     end
-    say(errors.new { cause = "usage", code = err.code, where = err.where, message = err.message, hint = err.hint })
-    return 2
+    return M.report(err)
   end
   local words = { ... }
   return in_task(function()

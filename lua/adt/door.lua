@@ -185,8 +185,8 @@ local function in_step(self, name, f, ...)
   return ended(xpcall(f, errors.handler, ...))
 end
 
-function Door:event(name, what, detail, seconds)
-  self.emit { type = "step", stage = self.stage, step = name, state = what, detail = detail, seconds = seconds }
+function Door:event(name, what, detail, seconds, kind)
+  self.emit { type = "step", stage = self.stage, step = name, state = what, detail = detail, seconds = seconds, kind = kind }
 end
 
 function Door:perform(name, options, f, digest, each, n)
@@ -205,7 +205,7 @@ end
 function Door:acknowledge(name, options, result, seconds)
   result = check_result(name, result)
   self.run:record({ type = "ack", step = name, result = result, kind = options.kind }, true)
-  self:event(name, "done", nil, seconds)
+  self:event(name, "done", nil, seconds, options.kind)
   return result
 end
 

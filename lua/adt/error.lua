@@ -55,6 +55,9 @@ function M.check(value, err, ...)
   if value == nil and err ~= nil then
     error(err, 0)
   end
+  if err == nil and select("#", ...) == 0 then
+    return value -- alone, so that it can stand last in a call
+  end
   return value, err, ...
 end
 
@@ -70,12 +73,13 @@ function M.from(value, traceback)
   return c.new { cause = "internal", code = "LuaError", message = message, traceback = traceback, inner = value }
 end
 
---- A message handler for xpcall that keeps the traceback of errors that are not structured.
+--- A message handler for xpcall that keeps the traceback of errors that are not structured; those that are and name no
+--- place get the line of the recipe or script that led to them.
 ---@param value any
 ---@return adt.Error
 function M.handler(value)
   if c.is(value) then
-    return value
+    return c.locate(value)
   end
   return M.from(value, debug.traceback("", 2))
 end

@@ -1,16 +1,21 @@
 --- Host lists as Slurm writes them: "n[01-03,7],head" and the list of names.
 local M = {}
 
-local MOST = 65536
+local MOST, LONGEST = 65536, 253 -- hosts; bytes of one name, as the DNS has it
 
 local function expand_one(text, out)
   local before, inside, after = text:match("^([^%[%]]*)%[([^%[%]]*)%](.*)$")
   if not before then
-    if text == "" or text:find("[%[%]%s]") then
+    if #text > LONGEST then
+      return "a host's name has at most " .. LONGEST .. " bytes"
+    elseif text == "" or text:find("[%[%]%s]") then
       return "'" .. text .. "' is no host"
     end
     out[#out + 1] = text
     return #out > MOST and "more than " .. MOST .. " hosts" or nil
+  end
+  if #before + #after > 4 * LONGEST then
+    return "a host's name has at most " .. LONGEST .. " bytes"
   end
   for part in (inside .. ","):gmatch("(.-),") do
     local first, last = part:match("^(%d+)%-(%d+)$")

@@ -89,29 +89,42 @@ local Follower = {}
 Follower.__index = Follower
 
 local function follower(handle)
-  local grammar = handle.spec.metrics and metrics.grammar(handle.spec.metrics)
   local record = handle.record
   local store = metrics.store()
   for _, row in ipairs(record.metrics or {}) do store:add(row) end
-  return setmetatable({ handle = handle, grammar = grammar, store = store, cursor = record.offsets, partial = {}, rows = {},
+  return setmetatable({ handle = handle, grammars = {}, store = store, cursor = record.offsets, partial = {}, rows = {},
     shown = 0, journalled = time.monotonic() }, Follower)
+end
+
+-- A grammar may hold a block that is not complete: each rank writes its own.
+function Follower:grammar_of(rank)
+  local grammar = self.grammars[rank]
+  if grammar == nil then
+    grammar = self.handle.spec.metrics and metrics.grammar(self.handle.spec.metrics) or false
+    self.grammars[rank] = grammar
+  end
+  return grammar
+end
+
+function Follower:record(row)
+  local handle, values = self.handle, {}
+  if not row then return end
+  self.store:add(row)
+  table.insert(self.rows, metrics.plain(row))
+  for k, v in pairs(row) do
+    if k ~= "step" and k ~= "total" then values[k] = v end
+  end
+  handle.ctx.emit { type = "metrics", stage = handle.ctx.stage, job = handle.name, step = row.step, total = row.total,
+    values = values }
 end
 
 function Follower:line(rank, text)
   local handle = self.handle
   handle.ctx.emit { type = "line", stage = handle.ctx.stage, job = handle.name, rank = rank, text = text }
-  if not self.grammar then return end
-  for _, clean in ipairs(metrics.clean(text)) do
-    local row = self.grammar:feed(clean)
-    if row then
-      self.store:add(row)
-      table.insert(self.rows, row)
-      local values = {}
-      for k, v in pairs(row) do
-        if k ~= "step" and k ~= "total" then values[k] = v end
-      end
-      handle.ctx.emit { type = "metrics", stage = handle.ctx.stage, job = handle.name, step = row.step, total = row.total,
-        values = values }
+  local grammar = self:grammar_of(rank)
+  if grammar then
+    for _, clean in ipairs(metrics.clean(text)) do
+      self:record(grammar:feed(clean))
     end
   end
 end
@@ -179,6 +192,9 @@ local function follow(handle)
     elseif now.state ~= "running" then
       while f:read() do end
       f:last_lines()
+      for _, grammar in pairs(f.grammars) do
+        f:record(grammar and grammar:finish())
+      end
       f:journal(true)
       return now, f.store
     end
@@ -276,8 +292,11 @@ function Handle:wait()
       error(M.DETACH, 0)
     end
     local now
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "begin" }
     now, store = follow(self)
     ended = record_end(self, now)
+    ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "end", ok = ended.state == "done",
+      seconds = ended.seconds, detail = ended.message }
   end
   ctx.job_metrics = ctx.job_metrics or {}
   ctx.job_metrics[self.name] = store

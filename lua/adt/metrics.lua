@@ -75,6 +75,22 @@ function M.number(text)
   return value
 end
 
+--- A record as JSON can hold it: nan and inf as text, which a store reads again.
+---@param record adt.metrics.Record
+---@return table
+function M.plain(record)
+  local copy = {}
+  for name, v in pairs(record) do
+    if v ~= v then
+      v = "nan"
+    elseif v == math.huge or v == -math.huge then
+      v = v > 0 and "inf" or "-inf"
+    end
+    copy[name] = v
+  end
+  return copy
+end
+
 -- { pattern = Lua pattern, fields = { name of each capture } }; without a field "step" the matches are counted.
 local function from_pattern(given)
   errors.check_options("metrics.grammar", given, { pattern = true, fields = true })
@@ -143,6 +159,36 @@ function M.grammars()
   for name in pairs(require "adt.metrics.grammars") do names[#names + 1] = name end
   table.sort(names)
   return names
+end
+
+-- JSON has no nan and no infinity, and a training that diverges prints nothing else.
+local NAMES = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
+
+--- A record as it may stand in JSON: nan, inf and -inf as texts.
+---@param record adt.metrics.Record
+---@return table<string, number|string>
+function M.to_json(record)
+  local copy = {}
+  for name, value in pairs(record) do
+    if value ~= value then
+      value = "nan"
+    elseif value == math.huge or value == -math.huge then
+      value = value > 0 and "inf" or "-inf"
+    end
+    copy[name] = value
+  end
+  return copy
+end
+
+--- The record that to_json has written.
+---@param plain table<string, number|string>
+---@return adt.metrics.Record
+function M.from_json(plain)
+  local record = {}
+  for name, value in pairs(plain) do
+    record[name] = NAMES[value] or value
+  end
+  return record
 end
 
 --- A series of numbers; see adt.metrics.series.

@@ -4,9 +4,10 @@
 ---   run      run, recipe, kind, params, folder, mode = "do" | "resume" | "plan" | "down"
 ---   stage    stage, state = "begin" | "end", ok, seconds, error
 ---   step     stage, step, state = "doing" | "done" | "resumed" | "planned" | "kept" | "undone" | "failed" | "pending",
----            detail, seconds, error
----   line     job, rank, text             one line that a job printed
----   metrics  job, step, total, values = { loss =, ["tokens/s"] = ... }
+---            detail, seconds, error, kind ("job": done means that it was started)
+---   job      stage, job, state = "begin" | "end", ok, seconds, detail
+---   line     stage, job, rank, text      one line that a job printed
+---   metrics  stage, job, step, total, values = { loss =, ["tokens/s"] = ... }
 ---   note     level = "info" | "warn" | "error", text, hint
 ---   check    stage, name, ok, evidence
 ---   plan_end text
@@ -40,7 +41,7 @@ Output.__index = Output
 local OPTIONS = { format = true, verbose = true, stream = true, errors = true, live = true }
 local FORMATS = { text = "adt.output.text", json = "adt.output.document", ndjson = "adt.output.document" }
 local TYPES = {
-  run = true, stage = true, step = true, line = true, metrics = true, note = true, check = true, plan_end = true,
+  run = true, stage = true, step = true, job = true, line = true, metrics = true, note = true, check = true, plan_end = true,
   rendered = true, summary = true, ["end"] = true,
 }
 

@@ -21,16 +21,19 @@ Param.__index = Param
 
 -- A value longer than this is no parameter but a file, which a path names.
 local LONGEST = 64 * 1024
+local LONGEST_DURATION = 100 * 366 * 86400
 
 local COMMON = { "default", "optional", "help" }
 local FIELDS = {
   int = { "min", "max" }, number = { "min", "max" }, duration = { "min", "max" }, size = { "min", "max" },
-  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = { "exists" },
+  bool = {}, string = { "pattern" }, enum = {}, list = { "of", "min", "max" }, path = {},
   hostlist = {}, secret = { "env" },
 }
 
+-- `name` is nil for the default of a definition, which has no name yet.
 local function fail(name, what, hint)
-  errors.raise { cause = "usage", code = "BadParameter", message = ("parameter '%s' %s"):format(name, what), hint = hint }
+  local subject = name and ("parameter '%s'"):format(name) or "the default of a parameter"
+  errors.raise { cause = "usage", code = "BadParameter", message = subject .. " " .. what, hint = hint }
 end
 
 local function shown(value)
@@ -63,7 +66,7 @@ end
 
 function PARSE.number(name, def, value)
   local n = type(value) ~= "boolean" and tonumber(value)
-  if not n or n ~= n then
+  if not n or n ~= n or n == math.huge or n == -math.huge then
     fail(name, "must be a number, not " .. shown(value))
   end
   return in_range(name, def, n, shown(value))
@@ -116,7 +119,7 @@ function PARSE.list(name, def, value)
     end
   end
   for i, item in ipairs(items) do
-    items[i] = PARSE[def.of.type](("%s[%d]"):format(name, i), def.of, item)
+    items[i] = M.parse(name and ("%s[%d]"):format(name, i), def.of, item)
   end
   in_range(name, def, #items, #items .. " items")
   return items
@@ -124,7 +127,8 @@ end
 
 function PARSE.duration(name, def, value)
   local seconds = (type(value) == "number" or type(value) == "string") and units.seconds(value)
-  if not seconds or seconds < 0 then
+  -- Beyond a century it is a slip, and %d would not take it.
+  if not seconds or not (seconds >= 0 and seconds < LONGEST_DURATION) then
     fail(name, 'must be a duration such as "90s", "2h" or "1h30m", not ' .. shown(value))
   end
   if def.min and seconds < units.seconds(def.min) or def.max and seconds > units.seconds(def.max) then
@@ -167,7 +171,7 @@ function PARSE.secret(name, _, value)
 end
 
 --- Turns what was said for a parameter into its value. Raises cause "usage" with the valid choice.
----@param name string
+---@param name? string nil for a default
 ---@param def adt.Param
 ---@param value any a text from a flag or variable, or a value from a file
 ---@return any
@@ -197,17 +201,76 @@ local function define(kind, fields)
     end
   end
   if def.default ~= nil and kind ~= "secret" then
-    def.default = M.parse("default", def, def.default)
+    def.default = M.parse(nil, def, def.default)
   end
   return def
 end
 
-for _, kind in ipairs { "int", "number", "bool", "string", "duration", "size", "path", "hostlist", "secret" } do
-  M[kind] = function(fields) return define(kind, fields) end
+--- A whole number of 64 bits.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.int(fields)
+  return define("int", fields)
+end
+
+--- A finite number.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.number(fields)
+  return define("number", fields)
+end
+
+--- Yes or no: `--name`, `--no-name`, `--name=yes`.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.bool(fields)
+  return define("bool", fields)
+end
+
+--- A text.
+---@param fields? table default, pattern (a Lua pattern that it must match); help, optional
+---@return adt.Param
+function M.string(fields)
+  return define("string", fields)
+end
+
+--- Seconds, written as "90s", "2h" or "1h30m"; less than a century.
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.duration(fields)
+  return define("duration", fields)
+end
+
+--- Bytes, written as "512MiB", "2GB" (10^9) or "4G" (2^30).
+---@param fields? table default, min, max; help, optional
+---@return adt.Param
+function M.size(fields)
+  return define("size", fields)
+end
+
+--- A path, taken as it is written.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.path(fields)
+  return define("path", fields)
+end
+
+--- A list of hosts, written as "n[01-16],head" as Slurm does; at most 65536.
+---@param fields? table default; help, optional
+---@return adt.Param
+function M.hostlist(fields)
+  return define("hostlist", fields)
+end
+
+--- A value that is never printed; see adt.secret.
+---@param fields? table env (the variable that it comes from); help, optional
+---@return adt.Param
+function M.secret(fields)
+  return define("secret", fields)
 end
 
 --- A choice: `adt.enum { "small", "large", default = "small" }`.
----@param fields table
+---@param fields table the values; default, help, optional
 ---@return adt.Param
 function M.enum(fields)
   local values = table.move(fields, 1, #fields, 1, {})
@@ -222,12 +285,12 @@ function M.enum(fields)
       errors.check_options("adt.enum", { [key] = true }, COMMON)
     end
   end
-  def.default = default ~= nil and PARSE.enum("default", def, default) or nil
+  def.default = default ~= nil and PARSE.enum(nil, def, default) or nil
   return def
 end
 
 --- A list, comma-separated in flags: `adt.list { of = adt.int { min = 1 } }`; of texts without `of`.
----@param fields? table
+---@param fields? table of (a parameter for each item), default, min and max (of their number); help, optional
 ---@return adt.Param
 function M.list(fields)
   fields = fields or {}

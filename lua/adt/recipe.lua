@@ -33,13 +33,39 @@ local function fail(recipe, message, hint)
     message = ("recipe '%s': %s"):format(tostring(recipe.name or "?"), message) }
 end
 
-local function is_stage_list(recipe)
+local function check_stages(recipe)
+  local seen = {}
   for _, stage in ipairs(recipe.stages) do
+    if seen[stage] or stage == "plan" or stage == "down" then
+      fail(recipe, ("stage '%s' %s"):format(stage, seen[stage] and "is named twice" or "has the name of a verb"))
+    end
+    seen[stage] = true
     if type(stage) ~= "string" or not stage:match("^%l[%l%d_]*$") then
       fail(recipe, "stages are names of lower-case letters, digits and '_'")
     elseif type(recipe[stage]) ~= "function" then
       fail(recipe, ("stage '%s' has no function"):format(stage))
     end
+  end
+end
+
+-- What stages = { ... } leaves out would silently never run.
+local function check_left_out(recipe)
+  local listed = {}
+  for _, stage in ipairs(recipe.stages) do listed[stage] = true end
+  for _, stage in ipairs(STAGES) do
+    if recipe[stage] ~= nil and not listed[stage] then
+      fail(recipe, ("stages leaves out '%s', which the recipe has"):format(stage), "name every stage, in order")
+    end
+  end
+end
+
+local function check_smallest(recipe)
+  for name, value in pairs(recipe.smallest or {}) do
+    local def = recipe.params[name]
+    if not def then
+      fail(recipe, ("smallest names no parameter '%s'"):format(tostring(name)))
+    end
+    param.parse(name, def, value)
   end
 end
 
@@ -70,16 +96,36 @@ local function check_head(recipe)
     known = known or kind == recipe.kind
   end
   if not known then
-    fail(recipe, ("unknown kind '%s'"):format(tostring(recipe.kind)), "one of: " .. table.concat(KINDS, ", "))
+    local near = type(recipe.kind) == "string" and errors.nearest(recipe.kind, KINDS)
+    fail(recipe, ("unknown kind '%s'"):format(tostring(recipe.kind)),
+      near and ("did you mean '%s'?"):format(near) or "one of: " .. table.concat(KINDS, ", "))
+  end
+  for _, field in ipairs { "params", "stages", "smallest", "packages" } do
+    if recipe[field] ~= nil and type(recipe[field]) ~= "table" then
+      fail(recipe, ("%s must be a table, not a %s"):format(field, type(recipe[field])))
+    end
+  end
+  if type(recipe.summary) ~= "string" then
+    fail(recipe, "summary must be a text")
   end
 end
 
 -- A misspelt stage would silently never run.
 local function check_fields(recipe)
-  local known = table.move(HEAD, 1, #HEAD, 1, {})
-  table.move(STAGES, 1, #STAGES, #known + 1, known)
-  table.move(recipe.stages, 1, #recipe.stages, #known + 1, known)
-  errors.check_options("adt.recipe", recipe, known)
+  local known, names = {}, {}
+  for _, list in ipairs { HEAD, STAGES, recipe.stages } do
+    for _, name in ipairs(list) do
+      known[name] = true
+      names[#names + 1] = name
+    end
+  end
+  for name in pairs(recipe) do
+    if not known[name] then
+      local near = type(name) == "string" and errors.nearest(name, names)
+      fail(recipe, ("'%s' is no field of a head and no stage"):format(tostring(name)),
+        near and ("did you mean '%s'?"):format(near) or "name further stages in stages = { ... }")
+    end
+  end
 end
 
 --- Checks a recipe and makes it one. Raises cause "usage" for a head that does not hold.
@@ -105,8 +151,10 @@ function M.define(fields)
   end
   check_head(recipe)
   check_fields(recipe)
-  is_stage_list(recipe)
+  check_stages(recipe)
+  check_left_out(recipe)
   check_params(recipe)
+  check_smallest(recipe)
   if #recipe.stages == 0 then
     fail(recipe, "has no stage", "write at least run = function(ctx, p) ... end")
   end

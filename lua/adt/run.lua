@@ -2,6 +2,7 @@
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local journal = require "adt.journal"
+local metrics = require "adt.metrics"
 local owner = require "adt.owner"
 local path = require "adt.path"
 local state = require "adt.state"
@@ -92,7 +93,7 @@ function APPLY.metrics(run, record)
   local step = step_of(run, record.step)
   step.metrics = step.metrics or {}
   for _, row in ipairs(record.rows or {}) do
-    table.insert(step.metrics, row)
+    table.insert(step.metrics, metrics.from_json(row))
   end
   step.offsets = record.offsets or step.offsets
 end

@@ -1,7 +1,6 @@
 --- The target that a run's jobs were submitted to, for commands that look at a run from outside.
 local config = require "adt.config"
 local errors = require "adt.error"
-local targets = require "adt.target"
 local path = require "adt.path"
 
 local M = {}
@@ -10,7 +9,7 @@ local M = {}
 ---@param r adt.Run
 ---@return adt.Target
 function M.of(r)
-  local target = targets.named(r.head.target or "local", config.targets(config.load()))
+  local target = config.make_target(config.load(), r.head.target or "local")
   -- A copied run folder is read where it lies.
   if target.kind == "local" then
     target.root = path.absolute(r.dir)

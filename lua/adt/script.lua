@@ -5,7 +5,6 @@ local door = require "adt.door"
 local errors = require "adt.error"
 local output = require "adt.output"
 local run = require "adt.run"
-local targets = require "adt.target"
 
 local M = {}
 
@@ -42,7 +41,7 @@ function M.run(name, options)
     errors.raise { cause = "usage", message = "adt.run needs a name of letters, digits, '_' and '-'" }
   end
   local conf = config.load()
-  local target = targets.named(options.target or config.target(conf), config.targets(conf))
+  local target = config.make_target(conf, options.target)
   local out = output.new { format = options.output or "text" }
   local function emit(event) out:event(event) end
   local resume = options.resume or os.getenv "ADTLUA_RESUME"

@@ -68,6 +68,24 @@ local function step(ctx, label, from, names, values, convert)
   return result
 end
 
+-- Each file uses some of the values; one that no file uses is a mistake.
+local function refuse_unused(dir, names, values)
+  local template, used, holes = require "adt.template", {}, {}
+  for _, name in ipairs(names) do
+    for _, hole in ipairs(template.names(fs.read(path.join(dir, name)))) do
+      used[hole] = true
+      holes[#holes + 1] = hole
+    end
+  end
+  for name in pairs(values) do
+    if not used[name] then
+      local near = errors.nearest(name, holes)
+      errors.raise { cause = "usage", code = "UnusedValue", where = dir, message = ("no template uses the value '%s'"):format(name),
+        hint = near and ("did you mean '%s'?"):format(near) or "the templates have no such hole" }
+    end
+  end
+end
+
 --- The step behind ctx:template.
 ---@param ctx adt.Context
 ---@param name string
@@ -78,7 +96,16 @@ function M.template(ctx, name, values)
   if values then
     local template = require "adt.template"
     digest = require("adt.json").encode(values)
-    convert = function(text, file) return template.fill(text, values, { name = file }) end
+    refuse_unused(dir, relative_files(dir), values)
+    convert = function(text, file)
+      local own = {}
+      for _, hole in ipairs(template.names(text)) do
+        -- A name that no value has is told with all that there are.
+        own = values[hole] == nil and values or own
+        own[hole] = values[hole]
+      end
+      return template.fill(text, own, { name = file })
+    end
   end
   return step(ctx, "template:" .. name, dir, relative_files(dir), digest, convert)
 end

@@ -42,23 +42,24 @@ local function suggestion(name, names)
   return near and ("did you mean '%s'?"):format(near) or #names > 0 and "known: " .. table.concat(names, ", ") or nil
 end
 
+-- where() tells the line; only errors need it.
 local function fill_hole(values, where, name, filter)
   local apply = FILTERS[filter]
   if not apply then
     errors.raise {
-      cause = "usage", code = "UnknownFilter", where = where, message = ("unknown filter '%s'"):format(filter),
+      cause = "usage", code = "UnknownFilter", where = where(), message = ("unknown filter '%s'"):format(filter),
       hint = suggestion(filter, { "docker", "json", "sh", "toml", "yaml" }),
     }
   end
   if values[name] == nil then
     errors.raise {
-      cause = "usage", code = "MissingValue", where = where, message = ("no value for '%s'"):format(name),
+      cause = "usage", code = "MissingValue", where = where(), message = ("no value for '%s'"):format(name),
       hint = suggestion(name, names_of(values)),
     }
   end
   local filled, err = errors.try(apply, values[name])
   if not filled then
-    errors.raise { cause = err.cause, code = err.code, where = where, message = ("'%s': %s"):format(name, err.message),
+    errors.raise { cause = err.cause, code = err.code, where = where(), message = ("'%s': %s"):format(name, err.message),
       hint = err.hint, inner = err }
   end
   return filled
@@ -75,6 +76,33 @@ local function check_unused(values, used, name)
   end
 end
 
+-- Calls text(piece) for what stays and hole(name, filter, position) for each hole, in order.
+local function scan(source, text, hole)
+  local at = 1
+  while true do
+    local start = source:find("@{", at, true)
+    if not start then
+      break
+    end
+    local name, filter, after = source:match("^([%a_][%w_]*)|([%w_]+)}()", start + 2)
+    if not name then
+      name, after = source:match("^([%a_][%w_]*)}()", start + 2)
+    end
+    if start > at and source:byte(start - 1) == 64 then
+      text(source:sub(at, start - 2) .. "@{")
+      at = start + 2
+    elseif name then
+      text(source:sub(at, start - 1))
+      hole(name, filter or "", start)
+      at = after
+    else
+      text(source:sub(at, start + 1))
+      at = start + 2
+    end
+  end
+  text(source:sub(at))
+end
+
 --- Fills the holes of a text. Raises `usage`, with the line, as told above.
 ---@param text string
 ---@param values table<string, any>
@@ -84,32 +112,25 @@ function M.fill(text, values, options)
   options = options or {}
   errors.check_options("template.fill", options, OPTIONS)
   local name = options.name or "template"
-  local parts, used, at = {}, {}, 1
-  while true do
-    local start = text:find("@{", at, true)
-    if not start then
-      break
-    end
-    local hole, filter, after = text:match("^([%a_][%w_]*)|?([%w_]*)}()", start + 2)
-    -- "@{name|}" is no hole: a filter was begun and not named.
-    if hole and filter == "" and text:sub(after - 2, after - 2) == "|" then
-      hole = nil
-    end
-    if start > at and text:byte(start - 1) == 64 then
-      parts[#parts + 1] = text:sub(at, start - 2) .. "@{"
-      at = start + 2
-    elseif hole then
-      parts[#parts + 1] = text:sub(at, start - 1)
-      parts[#parts + 1] = fill_hole(values, ("%s:%d"):format(name, line_of(text, start)), hole, filter)
-      used[hole], at = true, after
-    else
-      parts[#parts + 1] = text:sub(at, start + 1)
-      at = start + 2
-    end
-  end
-  parts[#parts + 1] = text:sub(at)
+  local parts, used = {}, {}
+  scan(text, function(piece)
+    parts[#parts + 1] = piece
+  end, function(hole, filter, at)
+    local function where() return ("%s:%d"):format(name, line_of(text, at)) end
+    parts[#parts + 1] = fill_hole(values, where, hole, filter)
+    used[hole] = true
+  end)
   check_unused(values, used, name)
   return table.concat(parts)
+end
+
+--- The names of a text's holes, for who fills several texts from one set of values.
+---@param text string
+---@return string[] sorted
+function M.names(text)
+  local names = {}
+  scan(text, function() end, function(name) names[name] = true end)
+  return names_of(names)
 end
 
 --- Fills the holes of a file of at most 4 MiB. Raises `config` when it cannot be read.

@@ -10,7 +10,6 @@ local param = require "adt.param"
 local path = require "adt.path"
 local run = require "adt.run"
 local secret = require "adt.secret"
-local targets = require "adt.target"
 local ctask = require "adt.c.task"
 
 local M = {}
@@ -110,6 +109,17 @@ local function check_unchanged(r, digest, given)
   end
 end
 
+-- A run that had a secret would do its steps again without it.
+local function check_secrets(recipe, values, names)
+  for _, name in ipairs(names) do
+    if values[name] == nil then
+      local variable = recipe.params[name].env or "ADTLUA_PARAM_" .. name:upper()
+      errors.raise { cause = "config", code = "MissingSecret",
+        message = ("the run had the secret '%s', which is not given now"):format(name), hint = "set the variable " .. variable }
+    end
+  end
+end
+
 -- --- consent --------------------------------------------------------------------------------------------------------
 
 local function ask(question)
@@ -159,10 +169,18 @@ local function watch_signal(x, main, signum)
   end)
 end
 
+-- Live lines show how long something has been going on, also while nothing is heard of it.
+local function keep_ticking(out)
+  while true do
+    ctask.sleep(0.5)
+    out:tick()
+  end
+end
+
 local function with_signals(x)
   local code, err
   local main = ctask.spawn(function() code, err = execute.execute(x) end)
-  local watchers = { watch_signal(x, main, SIGINT), watch_signal(x, main, SIGTERM) }
+  local watchers = { watch_signal(x, main, SIGINT), watch_signal(x, main, SIGTERM), ctask.spawn(keep_ticking, x.out) }
   local ok, failure = main:join()
   for _, watcher in ipairs(watchers) do
     watcher:cancel()
@@ -212,7 +230,7 @@ end
 
 local function execute_run(x, recipe, id, values, given, digest)
   local out, emit, collected = make_output(given)
-  x.emit = emit
+  x.out, x.emit = out, emit
   local mode = x.mode
   if mode ~= "plan" then
     mode = open_or_create(x, recipe, id, values, given, digest)
@@ -236,7 +254,7 @@ end
 ---@param recipe adt.Recipe
 ---@param file string
 ---@param words string[]
----@param fixed? { run: string?, mode: string?, params: table? } what a command has decided already
+---@param fixed? { run: string?, params: table?, secrets: string[]?, target: string? } what a command has decided already
 ---@return integer exit status
 function M.run(recipe, file, words, fixed)
   fixed = fixed or {}
@@ -251,10 +269,10 @@ function M.run(recipe, file, words, fixed)
     if flags[name] == nil then flags[name] = text end
   end
   local values = config.params(recipe, conf, flags, given.params)
-  local target_name = given.target or fixed.target or config.target(conf)
+  check_secrets(recipe, values, fixed.secrets or {})
   local x = {
     recipe = recipe, file = file, params = values, mode = verb == "plan" and "plan" or verb == "down" and "down" or "do",
-    target = targets.named(target_name, config.targets(conf)), name = given.name or recipe.name, detach = given.detach,
+    target = config.make_target(conf, given.target or fixed.target), name = given.name or recipe.name, detach = given.detach,
     propagate = given.propagate, exit_code = given["exit-code"], with_data = given["with-data"],
     upto = verb ~= "all" and verb ~= "plan" and verb ~= "down" and verb or nil,
   }

@@ -1,4 +1,4 @@
---- Log grammars, series and stores: lines of training programs in, exact numbers out.
+--- Numbers from log lines: grammars, series, stores.
 local metrics = require "adt.metrics"
 local support = require "support"
 
@@ -302,6 +302,15 @@ describe("a store", function()
     store:add { step = 1, rows = 4, count = 5, dropped = 6 }
     assert.same({ 4, 5 }, { store.rows[1], store.count[1] })
     assert.equal(6, store:series("dropped")[1])
+  end)
+
+  it("takes records that went through JSON", function()
+    local json, store = require "adt.json", metrics.store()
+    for step, loss in ipairs { NAN, math.huge, -math.huge, 2.5 } do
+      store:add(json.decode(json.encode(metrics.plain { step = step, loss = loss })))
+    end
+    assert.is_true(store.loss[1] ~= store.loss[1])
+    assert.same({ math.huge, -math.huge, 2.5 }, { table.unpack(store.loss, 2) })
   end)
 
   it("counts what a broken log prints beyond 256 names", function()

@@ -5,6 +5,7 @@ local fs = require "adt.fs"
 local json = require "adt.json"
 local options = require "adt.options"
 local path = require "adt.path"
+local process = require "adt.process"
 local term = require "adt.term"
 
 local M = { summary = "list recipes, grouped by kind" }
@@ -28,7 +29,9 @@ end
 
 local function default_folders()
   local found = {}
-  for _, dir in ipairs { "recipes", "." } do
+  -- Where `cmake --install` puts those that come with the program.
+  local installed = path.normalize(path.join(path.dir(process.self().exe), "..", "share", "adtlua", "recipes"))
+  for _, dir in ipairs { "recipes", ".", installed } do
     if fs.exists(dir) then found[#found + 1] = dir end
   end
   return found

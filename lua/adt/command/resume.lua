@@ -30,14 +30,16 @@ end
 
 -- Secrets were never written down: they come from where they came from the first time, or the run cannot go on.
 local function params_of(r, recipe)
-  local texts = {}
+  local texts, secrets = {}, {}
   for name, value in pairs(r.begun and r.begun.params or r.head.params or {}) do
     local def = recipe.params[name]
-    if def and def.type ~= "secret" then
+    if def and def.type == "secret" then
+      secrets[#secrets + 1] = name
+    elseif def then
       texts[name] = param.text(def, value)
     end
   end
-  return texts
+  return texts, secrets
 end
 
 --- Goes on with a run.
@@ -53,7 +55,9 @@ function M.run(words)
   if r.begun and r.begun.upto and not words[1] then
     words = { r.begun.upto }
   end
-  return verb.run(recipe, file, words, { run = id:find("/", 1, true) and id or r.id, params = params_of(r, recipe), target = r.head.target })
+  local params, secrets = params_of(r, recipe)
+  return verb.run(recipe, file, words, { run = id:find("/", 1, true) and id or r.id, params = params, secrets = secrets,
+    target = r.head.target })
 end
 
 return M

@@ -57,6 +57,9 @@ local function milliseconds(record, from)
   record.step_time, record[from] = record[from] and record[from] / 1000, nil
 end
 
+--- Lines of templates/cpu_ddp/train.py.
+---   step 3/60 loss 5.512 tokens/s 900 lr 0.003 step_time 0.57
+---@return fun(line: string): adt.metrics.Record?
 function M.cpu_ddp()
   return function(line)
     local step, total, loss, rate, lr, time = line:match("step (%d+)/(%d+) loss " .. NUM .. " tokens/s " .. NUM
@@ -68,6 +71,9 @@ function M.cpu_ddp()
   end
 end
 
+--- Lines of the FSDP case.
+---   Batch 3 Loss: 5.512, Speed: 1.20 samples/sec, lr: 0.000100
+---@return fun(line: string): adt.metrics.Record?
 function M.fsdp()
   return function(line)
     local step, loss, rate, lr = line:match("Batch (%d+) Loss: " .. NUM .. ", Speed: " .. NUM .. " samples/sec, lr: "
@@ -85,6 +91,9 @@ local MEGATRON = {
   ["params norm"] = "params_norm", ["elapsed time per iteration (ms)"] = "ms",
 }
 
+--- Megatron-LM's line per iteration.
+---    iteration 3/ 60 | consumed samples: 96 | lm loss: 5.512E+00 | ...
+---@return fun(line: string): adt.metrics.Record?
 function M.megatron_iter()
   return function(line)
     local step, total, at = line:match("iteration +(%d+)/ *(%d+) |()")
@@ -97,6 +106,9 @@ function M.megatron_iter()
   end
 end
 
+--- PyTorch Lightning's progress bar, as NeMo 1 prints it.
+---   | 3/60 [00:12<03:10, reduced_train_loss=5.512, global_step=3.000, ...
+---@return fun(line: string): adt.metrics.Record?
 function M.lightning_bar()
   return function(line)
     local n, total = line:match("| *(%d+)/(%d+) %[")
@@ -118,6 +130,9 @@ local NEMO2 = {
   global_batch_size = "batch", TFLOPS_per_GPU = "TFLOP/s/GPU",
 }
 
+--- NeMo 2's line per iteration.
+---   Training epoch 0, iteration 3/59 | lr: 0.0003 | reduced_train_loss: 5.512 | ...
+---@return fun(line: string): adt.metrics.Record?
 function M.nemo2_pipe()
   return function(line)
     local epoch, n, total, at = line:match("Training epoch (%d+), iteration (%d+)/(%d+) | ()")
@@ -132,6 +147,9 @@ function M.nemo2_pipe()
   end
 end
 
+--- Lines per step of training on Neuron devices.
+---   step 3 step_time 0.57s throughput 14.2 seq/s loss 5.512 grad norm 1.2
+---@return fun(line: string): adt.metrics.Record?
 function M.neuron_step()
   return function(line)
     local step, time, rate, loss, norm = line:match("step (%d+) step_time " .. NUM .. "s throughput " .. NUM
@@ -144,6 +162,9 @@ function M.neuron_step()
   end
 end
 
+--- Log lines of NeMo on Neuron devices.
+---   LOG ... - (0, 3) step_loss : 5.512 learning_rate : 3.00e-04 throughput : 14.2
+---@return fun(line: string): adt.metrics.Record?
 function M.neuron_log()
   return function(line)
     local at = line:find(" step_loss : ", 1, true)
@@ -162,6 +183,10 @@ local COMPOSER = {
   ["Train throughput/batches_per_sec"] = "batches/s",
 }
 
+--- Composer's block of lines per batch; a block counts when the next one begins or the log ends.
+---   [batch=3/60]: and then lines such as "Train loss/train/total: 5.512"
+---@return fun(line: string): adt.metrics.Record?
+---@return fun(): adt.metrics.Record? rest
 function M.composer_block()
   local open, count = nil, 0
   local function take(next_record)
@@ -182,6 +207,9 @@ function M.composer_block()
   end, take
 end
 
+--- Composer's progress bar.
+---   Epoch 0: 5%| | 3/60 [00:12<03:10, 1.20ba/s, loss/train/total=5.512]
+---@return fun(line: string): adt.metrics.Record?
 function M.composer_bar()
   return function(line)
     local at = line:find(", loss/train/total=", 1, true)
@@ -199,6 +227,9 @@ function M.composer_bar()
   end
 end
 
+--- Picotron's line per step.
+---   [rank 0] Step: 3 | Loss: 5.5120 | Tokens/s: 1.2K | ...
+---@return fun(line: string): adt.metrics.Record?
 function M.picotron()
   local fields = { ["Loss"] = "loss", ["Global batch size"] = "batch_tokens", ["Tokens/s"] = "tokens/s",
     ["Tokens/s/GPU"] = "tokens/s/GPU" }
@@ -225,6 +256,9 @@ function M.picotron()
   end
 end
 
+--- TorchTitan's line per step.
+---   step: 3 loss: 5.5120 grad_norm: 1.2 memory: 10.50GiB(13.20%) tps: 1,200 ...
+---@return fun(line: string): adt.metrics.Record?
 function M.torchtitan()
   return function(line)
     local step, loss, at = line:match("step: +(%d+) +loss: +" .. NUM .. "()")
@@ -240,6 +274,9 @@ function M.torchtitan()
   end
 end
 
+--- The DDP tutorial's line per epoch and rank.
+---   [RANK 0] Epoch 3 | Batchsize: 32 | Steps: 10
+---@return fun(line: string): adt.metrics.Record?
 function M.ddp_epoch()
   return function(line)
     local rank, epoch, batch, steps, at = line:match("%[RANK (%d+)%] Epoch (%d+) | Batchsize: (%d+) | Steps: (%d+)()")
@@ -251,6 +288,9 @@ function M.ddp_epoch()
   end
 end
 
+--- Pax's absl log: the step, its rate and the loss stand on lines of their own.
+---   Metrics values at step 3: ... loss=5.512 ... steps/sec: 1.2
+---@return fun(line: string): adt.metrics.Record?
 function M.pax_absl()
   local step, rate
   return function(line)
@@ -266,6 +306,10 @@ function M.pax_absl()
 end
 
 -- The lines have no step: with logging_steps they are counted, else the last progress bar tells it.
+--- The dictionaries that Hugging Face's Trainer prints.
+---   {'loss': 5.512, 'learning_rate': 0.0003, 'epoch': 0.05}
+---@param options { logging_steps: integer? } how many steps lie between two dictionaries
+---@return fun(line: string): adt.metrics.Record?
 function M.hf_trainer_dict(options)
   local every, step, bar, total = options.logging_steps, 0, nil, nil
   return function(line)
@@ -296,6 +340,9 @@ local VERL = {
   ["perf/throughput"] = "tokens/s/GPU", ["perf/time_per_step"] = "step_time", ["training/epoch"] = "epoch",
 }
 
+--- verl's line per step.
+---   step:3 - actor/pg_loss:0.012 - perf/throughput:812.5 - ...
+---@return fun(line: string): adt.metrics.Record?
 function M.verl_step()
   return function(line)
     local step, at = line:match("step:(%d+) %- ()")

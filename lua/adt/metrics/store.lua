@@ -3,6 +3,7 @@ local series = require "adt.metrics.series"
 
 local M = {}
 
+local NOT_FINITE = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge } -- as metrics.plain() writes them
 local MAX_STEPS, MAX_NAMES = 1000000, 256 -- more come from a broken log and are counted in `dropped`
 
 --- `store.loss`, `store["tokens/s"]`: the series of that metric in the order of steps, empty when there is none.
@@ -66,6 +67,9 @@ function Store:add(record)
   end
   state.made = {}
   for name, value in pairs(record) do
+    if type(value) == "string" then
+      value = NOT_FINITE[value]
+    end
     if name ~= "step" and type(name) == "string" and type(value) == "number" then
       local values = column(state, name)
       if values then

@@ -1,4 +1,5 @@
 --- Events as JSON: one object a line as they come, or one document at the end.
+local json = require "adt.json"
 local value = require "adt.output.value"
 local term = require "adt.term"
 
@@ -10,15 +11,11 @@ local VERSION = 1 -- of both forms; grows when a field changes its meaning
 local Document = {}
 Document.__index = Document
 
-local function array(list)
-  return require("adt.json").array(list)
-end
-
 ---@param out adt.Output
 function M.new(out)
   return setmetatable({
     out = out, lines = out.format == "ndjson", told = {},
-    run = {}, stages = {}, steps = {}, checks = {}, notes = {}, rendered = {}, summaries = {}, metrics = {}, by = {},
+    run = {}, stages = {}, steps = {}, jobs = {}, checks = {}, notes = {}, rendered = {}, summaries = {}, metrics = {}, by = {},
   }, Document)
 end
 
@@ -29,7 +26,7 @@ function Document:write_line(e)
   if e.type == "line" then
     copy.text = value.safe(term.strip(e.text))
   end
-  self.out:write(require("adt.json").encode(copy) .. "\n")
+  self.out:write(json.encode(copy) .. "\n")
 end
 
 -- One entry per stage and step: a later state replaces the earlier one.
@@ -78,6 +75,7 @@ local KEEP = {
   step = function(self, e)
     self:entry(self.steps, "step\0" .. tostring(e.stage) .. "\0" .. e.step, without_type(e))
   end,
+  job = function(self, e) self:entry(self.jobs, "job\0" .. e.job, without_type(e)) end,
   metrics = Document.add_metrics,
   check = function(self, e) self.checks[#self.checks + 1] = without_type(e) end,
   note = function(self, e) self.notes[#self.notes + 1] = without_type(e) end,
@@ -110,12 +108,13 @@ function Document:finish()
   local document = {
     v = VERSION, run = self.run.run, recipe = self.run.recipe, kind = self.run.kind, params = self.run.params,
     folder = self.run.folder, mode = self.run.mode,
-    stages = array(self.stages), steps = array(self.steps), checks = array(self.checks), notes = array(self.notes),
-    rendered = array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
+    stages = json.array(self.stages), steps = json.array(self.steps), jobs = json.array(self.jobs),
+    checks = json.array(self.checks), notes = json.array(self.notes),
+    rendered = json.array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
     metrics = value.plain(self.metrics), plan_end = self.plan_end,
     ok = ending.ok, exit = ending.exit, seconds = ending.seconds, verdict = ending.verdict, error = ending.error,
   }
-  self.out:write(require("adt.json").encode(document) .. "\n")
+  self.out:write(json.encode(document) .. "\n")
 end
 
 return M

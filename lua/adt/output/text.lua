@@ -24,7 +24,7 @@ end
 function M.new(out, options)
   local on_file = io.type(out.stream) == "file"
   local self = setmetatable({
-    out = out, verbose = options.verbose or false, tails = {}, metrics = {}, told = {},
+    out = out, verbose = options.verbose or false, jobs = {}, told = {},
     colour = on_file and term.colour(nil, out.stream) or false,
     error_colour = io.type(out.errors) == "file" and term.colour(nil, out.errors) or false,
     error_width = io.type(out.errors) == "file" and term.isatty(out.errors) and term.width() or nil,
@@ -100,6 +100,33 @@ local function took(seconds)
   return seconds and " (" .. value.seconds(seconds) .. ")" or ""
 end
 
+-- What is known of a job that prints: its last lines, and whether its numbers are on its live line.
+function Text:job(e)
+  local job = self.jobs[e.job]
+  if not job then
+    job = { name = e.job, stage = e.stage, tail = {} }
+    self.jobs[e.job] = job
+    if self.live then
+      self.live:begin("job:" .. e.job, "  " .. value.safe(e.job), e.t)
+    end
+  end
+  return job
+end
+
+-- Only a live line showed what the job printed, so its end is shown when it failed.
+function Text:end_job(job, ok)
+  self.jobs[job.name] = nil
+  if self.live then
+    self.live:stop("job:" .. job.name)
+  end
+  if not ok and #job.tail > 0 then
+    self:print(("  last lines of %s:"):format(value.safe(job.name)))
+    for _, line in ipairs(job.tail) do
+      self:print("  | " .. line)
+    end
+  end
+end
+
 function Text:on_stage(e)
   local name = value.safe(e.stage)
   if e.state == "begin" then
@@ -108,6 +135,9 @@ function Text:on_stage(e)
       self.live:begin("stage:" .. name, name, e.t)
     end
     return
+  end
+  for _, job in ipairs(self:jobs_of(e.stage)) do
+    self:end_job(job, e.ok)
   end
   if self.live then
     self.live:stop("stage:" .. name)
@@ -119,22 +149,20 @@ function Text:on_stage(e)
   end
 end
 
+function Text:jobs_of(stage)
+  local list = {}
+  for _, job in pairs(self.jobs) do
+    if job.stage == nil or job.stage == stage then list[#list + 1] = job end
+  end
+  table.sort(list, function(a, b) return a.name < b.name end)
+  return list
+end
+
 local STEP_WORDS = {
   doing = { "doing" }, done = { "done", "green" }, resumed = { "found", "green" }, planned = { "would do", "yellow" },
   kept = { "kept", "cyan" }, undone = { "undone", "cyan" }, failed = { "FAILED", "red" },
   pending = { "pending", "yellow" },
 }
-
--- Only a live line showed what the job printed, so its end is shown when it failed.
-function Text:show_tail(job)
-  local tail = self.tails[job]
-  if tail and #tail > 0 then
-    self:print(("  last lines of %s:"):format(value.safe(job)))
-    for _, line in ipairs(tail) do
-      self:print("  | " .. line)
-    end
-  end
-end
 
 function Text:on_step(e)
   local id = "step:" .. e.step
@@ -149,17 +177,25 @@ function Text:on_step(e)
   elseif self.live then
     self.live:stop(id)
   end
-  if e.state == "failed" then
-    self:show_tail(e.step)
+  if e.state == "failed" and self.jobs[e.step] then
+    self:end_job(self.jobs[e.step], false)
   end
-  local word = ("%-8s"):format(words[1])
+  -- The step of a job is its submission; the job itself goes on.
+  local word = ("%-8s"):format(e.kind == "job" and e.state == "done" and "started" or words[1])
   self:print("  " .. (words[2] and self:paint(words[2], word) or word) .. " " .. name .. took(e.seconds) .. detail)
   if e.error then
     self:error(e.error)
   end
-  if e.state ~= "doing" then
-    self.tails[e.step], self.metrics[e.step] = nil, nil
+end
+
+function Text:on_job(e)
+  local job = self:job(e)
+  if e.state ~= "end" then
+    return
   end
+  self:end_job(job, e.ok)
+  local word = e.ok and self:paint("green", "ended   ") or self:paint("red", "FAILED  ")
+  self:print(("  %s %s%s%s"):format(word, value.safe(e.job), took(e.seconds), e.detail and ": " .. value.safe(e.detail) or ""))
 end
 
 function Text:on_line(e)
@@ -168,19 +204,22 @@ function Text:on_line(e)
     text = ("%s... (%d bytes more)"):format(text:sub(1, LINE_MAX), #text - LINE_MAX)
   end
   text = value.safe(term.strip(text))
-  local line = ("[%s] %s"):format(e.rank and ("%s.%d"):format(e.job, e.rank) or e.job, text)
-  if not self.live or self.verbose then
+  local line = ("[%s] %s"):format(value.safe(e.rank and ("%s.%s"):format(e.job, e.rank) or e.job), text)
+  if not self.live then
     self:print(line)
     return
   end
-  local tail = self.tails[e.job] or {}
-  self.tails[e.job] = tail
-  tail[#tail + 1] = line
-  if #tail > TAIL then
-    table.remove(tail, 1)
+  local job = self:job(e)
+  if self.verbose then
+    self:print(line)
+    return
   end
-  if not self.metrics[e.job] then
-    self.live:text("step:" .. e.job, text:gsub("\t", " "))
+  job.tail[#job.tail + 1] = line
+  if #job.tail > TAIL then
+    table.remove(job.tail, 1)
+  end
+  if not job.metrics then
+    self.live:text("job:" .. e.job, text:gsub("\t", " "))
   end
 end
 
@@ -201,11 +240,11 @@ end
 
 function Text:on_metrics(e)
   if self.live then
-    self.metrics[e.job] = true
-    self.live:text("step:" .. e.job, metrics_text(e), e.total and e.step and e.step / e.total)
+    self:job(e).metrics = true
+    self.live:text("job:" .. e.job, metrics_text(e), e.total and e.step and e.step / e.total)
   end
   if self.verbose then
-    self:print(("[%s] %s"):format(e.job, metrics_text(e)))
+    self:print(("[%s] %s"):format(value.safe(e.job), metrics_text(e)))
   end
 end
 

@@ -1,25 +1,19 @@
 --- Values of recipes and errors as what leaves the program: short text for people, plain tables for JSON.
+local secret = require "adt.c.secret"
 local errors = require "adt.error"
+local json = require "adt.json"
 local term = require "adt.term"
 
 local M = {}
 
 local DEPTH = 16      -- of nested tables; deeper ones are said to be there
-local ITEMS = 10000   -- of one table
+local ITEMS = 20000   -- of one value with all that is in it
 local SHORT = 160     -- bytes of a value shown in a line of text
-
-local redact
 
 --- Text without the secrets that the program knows.
 ---@param text string
 ---@return string
-function M.redact(text)
-  if not redact then
-    local ok, secret = pcall(require, "adt.c.secret")
-    redact = ok and secret.redact or function(t) return t end
-  end
-  return redact(text)
-end
+M.redact = secret.redact
 
 --- Text that may go to a terminal: secrets redacted, control sequences escaped, line feeds kept if wanted.
 ---@param text string
@@ -50,14 +44,15 @@ end
 
 --- The parts of an error that programs read.
 ---@param err adt.Error|any
+---@param depth? integer how many errors are around it; 8 at most are told
 ---@return table
-function M.error(err)
-  err = errors.from(err)
+function M.error(err, depth)
+  err, depth = errors.from(err), depth or 0
   local inner = err.inner
-  if inner ~= nil and not errors.is(inner) then
+  if errors.is(inner) then
+    inner = depth < 8 and M.error(inner, depth + 1) or nil
+  else
     inner = type(inner) == "string" and inner ~= err.message and { message = utf8_only(inner) } or nil
-  elseif inner then
-    inner = M.error(inner)
   end
   return {
     cause = err.cause, code = err.code, message = utf8_only(err.message), where = err.where and utf8_only(err.where),
@@ -68,44 +63,44 @@ end
 
 local plain
 
-local function plain_table(value, depth)
-  if depth >= DEPTH then
+local function plain_table(value, depth, left)
+  if depth >= DEPTH or left.inside[value] then
     return "..."
   end
   local meta = getmetatable(value)
   if errors.is(value) then
     return M.error(value)
   elseif type(meta) == "table" and meta.__summary then
-    return plain(meta.__summary(value), depth + 1)
+    return plain(meta.__summary(value), depth + 1, left)
   elseif type(meta) == "table" and meta.__tostring then
     return utf8_only(tostring(value))
   end
-  local copy, count = {}, 0
+  left.inside[value] = true
+  local copy, indexed, most, named = {}, 0, 0, false
   for k, v in next, value do
-    count = count + 1
-    if count > ITEMS then
+    left.items = left.items - 1
+    if left.items < 0 then
       break
     end
-    if math.type(k) == "integer" and k >= 1 and k <= #value then
-      copy[k] = plain(v, depth + 1)
+    if math.type(k) == "integer" and k >= 1 then
+      indexed, most = indexed + 1, math.max(most, k)
     else
-      copy[utf8_only(tostring(k))] = plain(v, depth + 1)
+      k, named = utf8_only(tostring(k)), true
     end
+    copy[k] = plain(v, depth + 1, left)
   end
-  -- An array with names beside its items has no form in JSON: everything gets a name.
-  if #copy > 0 and next(copy, #copy) ~= nil then
-    local named = {}
-    for k, v in next, copy do named[tostring(k)] = v end
-    return named
+  left.inside[value] = nil
+  -- A list with gaps or with names beside its items has no form in JSON: every item gets a name.
+  if indexed > 0 and (named or indexed < most) then
+    local names = {}
+    for k, v in next, copy do names[tostring(k)] = v end
+    return names
   end
   -- The mark of json.array(): an empty list stays a list.
-  if type(meta) == "table" and meta.__name == "adt.array" then
-    setmetatable(copy, meta)
-  end
-  return copy
+  return meta == json.array_mt and setmetatable(copy, meta) or copy
 end
 
-plain = function(value, depth)
+plain = function(value, depth, left)
   local kind = type(value)
   if kind == "string" then
     return utf8_only(value)
@@ -114,21 +109,21 @@ plain = function(value, depth)
   elseif kind == "boolean" or kind == "nil" then
     return value
   elseif kind == "table" then
-    return plain_table(value, depth)
+    return plain_table(value, depth, left)
   end
-  local ok, json = pcall(require, "adt.json")
-  if ok and value == json.null then
+  if value == json.null then
     return value
   end
   return utf8_only(tostring(value))
 end
 
 --- A copy that JSON can hold: secrets redacted, text in UTF-8, what prints itself as its text, numbers that JSON
---- lacks as "nan", "inf", "-inf", errors as their fields, series as a summary; nothing nested deeper than 16.
+--- lacks as "nan", "inf", "-inf", errors as their fields, series as a summary; nothing nested deeper than 16
+--- or inside itself, and 20000 items at most.
 ---@param value any
 ---@return any
 function M.plain(value)
-  return plain(value, 0)
+  return plain(value, 0, { items = ITEMS, inside = {} })
 end
 
 local function short(value, depth)

@@ -52,7 +52,8 @@ local function columns_of(points, columns)
     if finite(v) then
       local column = n == 1 and 1 or 1 + ((i - 1) * (columns - 1) + (n - 1) // 2) // (n - 1)
       for between = (at or column) + 1, column - 1 do
-        put(between, previous + (v - previous) * (between - at) / (column - at))
+        local part = (between - at) / (column - at)
+        put(between, previous * (1 - part) + v * part)
       end
       put(column, v)
       previous, at = v, column
@@ -146,8 +147,8 @@ local function framed(lines, low, high, count, ascii)
   return out
 end
 
---- Points, one after the other, as lines of text without a line end at the last. Many points share a column: their least
---- and greatest show. Values that are not finite leave a gap and are counted below. Raises `usage` for unknown options.
+--- Points, one after the other, as lines of text without a line end at the last. Many points share a column: their
+--- least and greatest show. Values that are not finite leave a gap and are counted below. Raises `usage` for unknown options.
 ---@param points number[]|adt.Series
 ---@param options? adt.term.PlotOptions
 ---@return string

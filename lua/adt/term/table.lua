@@ -69,7 +69,7 @@ local function shrink(widths, max)
       if w > widths[widest] then widest = i end
     end
     for i, w in ipairs(widths) do
-      if i ~= widest and w > second and w < widths[widest] then second = w end
+      if i ~= widest and w > second then second = w end
     end
     local cut = math.min(total - max, math.max(1, widths[widest] - second), widths[widest] - NARROWEST)
     if cut <= 0 then
@@ -85,8 +85,8 @@ local function padded(text, width, align)
   return (" "):rep(before) .. text .. (" "):rep(room - before)
 end
 
---- Rows as a string of lines without a line end at the last; no line ends in spaces. Cells are any values, line breaks in
---- them become spaces. Raises `usage` for unknown options.
+--- Rows as a string of lines without a line end at the last; no line ends in spaces. Cells are any values, line breaks
+--- in them become spaces. Raises `usage` for unknown options.
 ---@param rows any[][]
 ---@param options? adt.term.TableOptions
 ---@return string

@@ -1,0 +1,16 @@
+---@meta adt.c.clock
+
+local M = {}
+
+--- Seconds since 1970 UTC, plus what turn() added.
+---@return number
+function M.now() end
+
+---@return number
+function M.monotonic() end
+
+--- Moves now(), for tests.
+---@param seconds number
+function M.turn(seconds) end
+
+return M

@@ -1,0 +1,16 @@
+--- A recipe's head, as `list` and `--help` read it: plain data, "no recipe", or a reason that can be told.
+local bare = require "adt.c.bare"
+local errors = require "adt.error"
+local usage = require "adt.usage"
+
+return function(path)
+  local head, err = bare.read(path, { memory = 4 << 20, instructions = 200000 })
+  if head then
+    usage.schema(head)
+  elseif head == nil then
+    assert(errors.is(err), "an error that is not structured")
+    local told = errors.new { cause = "usage", code = err.code, where = err.where, message = err.message, hint = err.hint }
+    tostring(told)
+    errors.exit_code(told)
+  end
+end
