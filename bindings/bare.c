@@ -10,8 +10,9 @@
 #include <lualib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { DEPTH = 16, HOOK_EVERY = 10000 };
+enum { DEPTH = 16, HOOK_EVERY = 10000, MOST_TEXT = 1 << 20 };
 
 struct bare {
     lua_State *L;
@@ -43,14 +44,16 @@ static struct bare *bare_of(lua_State *L)
 
 static void count_hook(lua_State *L, lua_Debug *ar)
 {
-    (void)ar;
     struct bare *b = bare_of(L);
     b->instructions -= HOOK_EVERY;
     if (b->instructions >= 0)
         return;
     /* From now on every instruction raises, so that no pcall in a loop goes on. */
     lua_sethook(L, count_hook, LUA_MASKCOUNT, 1);
-    luaL_error(L, "the head takes too long; a head only describes, work belongs into a stage");
+    lua_getinfo(L, "Sl", ar);
+    lua_pushfstring(L, "%s:%d: the head takes too long; a head only describes, work belongs into a stage",
+                    ar->short_src, ar->currentline);
+    lua_error(L);
 }
 
 /* --- inert values: indexing gives another one, calling says what is wrong --------------------------------------------
@@ -233,6 +236,7 @@ static int push_failure(lua_State *L, lua_State *from, const char *path)
     static const char *const fields[] = {"message", "code", "where", "hint", NULL};
     lua_pushnil(L);
     lua_createtable(L, 0, 6);
+    int table = lua_gettop(L);
     for (const char *const *field = fields; lua_istable(from, -1) && *field; field++) {
         lua_pushstring(from, *field);
         if (lua_rawget(from, -2) == LUA_TSTRING) {
@@ -241,6 +245,12 @@ static int push_failure(lua_State *L, lua_State *from, const char *path)
         }
         lua_pop(from, 1);
     }
+    /* Lua's own messages begin with the place. */
+    if (lua_istable(from, -1) && lua_getfield(L, -1, "where") == LUA_TNIL) {
+        lua_pushstring(L, path);
+        lua_setfield(L, -3, "where");
+    }
+    lua_settop(L, table);
     if (lua_getfield(L, -1, "message") == LUA_TNIL) {
         const char *message = lua_tostring(from, -1);
         lua_pushstring(L, message ? message : "the head failed without a message");
@@ -255,6 +265,42 @@ static int push_failure(lua_State *L, lua_State *from, const char *path)
     lua_setfield(L, -2, "file");
     luaL_setmetatable(L, "adt.Error");
     return 2;
+}
+
+static int locate(lua_State *L)
+{
+    adt_error_locate(L, 1, lua_tostring(L, lua_upvalueindex(1)));
+    return 1;
+}
+
+static int read_head(struct bare *b, const char *path, const char *lua_dir)
+{
+    lua_pushcfunction(b->L, open_bare);
+    lua_pushlightuserdata(b->L, (void *)lua_dir);
+    int status = lua_pcall(b->L, 1, 0, 0);
+    if (status != LUA_OK)
+        return status;
+    lua_pushstring(b->L, lua_dir);
+    lua_pushcclosure(b->L, locate, 1);
+    lua_sethook(b->L, count_hook, LUA_MASKCOUNT, HOOK_EVERY);
+    lua_pushcfunction(b->L, run_head);
+    lua_pushlightuserdata(b->L, (void *)path);
+    status = lua_pcall(b->L, 1, 1, 1);
+    if (status == LUA_ERRMEM)
+        lua_pushfstring(b->L, "%s: the head needs too much memory; a head only describes, work belongs into a stage",
+                        path);
+    return status;
+}
+
+/* Why [path] cannot be a recipe; a pipe would be waited for. */
+static const char *no_text(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return NULL; /* the loader says it better */
+    if (!S_ISREG(st.st_mode))
+        return "this is no file";
+    return st.st_size > MOST_TEXT ? "a recipe has at most 1 MiB" : NULL;
 }
 
 /* read(path [, { memory = bytes, instructions = count }]) -> head | false (a plain script) | nil, error */
@@ -278,16 +324,10 @@ static int bare_read(lua_State *L)
     if (!(b->L = lua_newstate(bare_memory, b)))
         return luaL_error(L, "out of memory");
     *(struct bare **)lua_getextraspace(b->L) = b;
-    lua_pushcfunction(b->L, open_bare);
-    lua_pushlightuserdata(b->L, (void *)adtL_engine(L)->lua_dir);
-    int status = lua_pcall(b->L, 1, 0, 0);
-    if (status == LUA_OK) {
-        lua_sethook(b->L, count_hook, LUA_MASKCOUNT, HOOK_EVERY);
-        lua_pushcfunction(b->L, run_head);
-        lua_pushlightuserdata(b->L, (void *)path);
-        status = lua_pcall(b->L, 1, 1, 0);
-    }
-    if (status != LUA_OK)
+    const char *reason = no_text(path);
+    if (reason)
+        lua_pushfstring(b->L, "%s: %s", path, reason);
+    if (reason || read_head(b, path, adtL_engine(L)->lua_dir) != LUA_OK)
         return push_failure(L, b->L, path);
     copy_value(b->L, -1, L, 0);
     return 1;

@@ -5,6 +5,7 @@
 #include "bare_guard.h"
 
 #include <lualib.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { MOST = 1 << 20 };
@@ -39,13 +40,24 @@ static const char *skip_set(const char *p, const char *end)
     return p;
 }
 
-/* How many steps the matcher may take: each wildcard may try every length. */
+static bool is_plain(const char *pattern, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (pattern[i] && strchr("*+-?%[", pattern[i]))
+            return false;
+    return true;
+}
+
+/* How many steps the matcher may take: each wildcard may try every length, and a plain text may nearly match at every
+ * place. */
 static double steps(const char *pattern, size_t size, size_t n)
 {
     const char *end = pattern + size;
     double sum = 1;
-    if (size == 0 || *pattern != '^')
+    if (!memchr(pattern, '^', size ? 1 : 0))
         sum *= (double)n + 1;
+    if (is_plain(pattern, size))
+        return sum * ((double)size + 1);
     for (const char *p = pattern; p < end; p++) {
         if (*p == '%') {
             if (++p < end && *p == 'b')

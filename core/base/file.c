@@ -281,8 +281,9 @@ int adt_dir_make(const char *path, mode_t mode, bool parents, struct adt_error *
             if (*p != '/' || p[-1] == '/')
                 continue;
             *p = '\0';
-            if (mkdir(dir, 0700) < 0 && errno != EEXIST && !is_dir(dir))
-                return adt_file_error(err, errno, "making the folder '%s'", dir);
+            int code = mkdir(dir, 0700) < 0 ? errno : 0;
+            if (code && code != EEXIST && !is_dir(dir))
+                return adt_file_error(err, code, "making the folder '%s'", dir);
             *p = '/';
         }
         if (mkdir(path, mode) == 0 || (errno == EEXIST && is_dir(path)))

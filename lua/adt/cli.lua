@@ -56,6 +56,34 @@ local function in_task(f, ...)
   return M.report(errors.from(result))
 end
 
+local function show_help(name, command)
+  io.write(("usage: adtlua %s %s\n\n%s\n"):format(name, command.args, command.summary))
+  require("adt.usage").flags(command.flags or require("adt.options").RUN)
+  return 0
+end
+
+local function wants_help(words)
+  for _, word in ipairs(words) do
+    if word == "--help" or word == "-h" then return true end
+  end
+end
+
+-- A command without flags of its own, resume, takes those of the recipe and reads its words itself.
+local function run_command(name, words)
+  local command = require("adt.command." .. name)
+  if wants_help(words) then
+    return show_help(name, command)
+  elseif not command.flags then
+    return command.run(words)
+  end
+  local given, _, rest = require("adt.options").parse(words, command.flags)
+  if command.most and #rest > command.most then
+    errors.raise { cause = "usage", code = "TooManyWords", message = ("'%s' is one word too many"):format(rest[command.most + 1]),
+      hint = ("usage: adtlua %s %s"):format(name, command.args) }
+  end
+  return command.run(given, rest)
+end
+
 --- Runs a command; called by the program for a first word that is no file.
 ---@param name string
 ---@return integer exit status
@@ -71,7 +99,7 @@ function M.command(name, ...)
         message = ("'%s' is neither a command nor a file (files have a '/' in them or end in .lua)"):format(name),
         hint = near and ("did you mean '%s'?"):format(near) or "commands: " .. table.concat(M.COMMANDS, ", ") }
     end
-    return require("adt.command." .. name).run(words)
+    return run_command(name, words)
   end)
 end
 

@@ -9,6 +9,8 @@ local state = require "adt.state"
 
 local M = {}
 
+local null = json.null
+
 local TOP = { "target", "targets", "defaults" }
 
 -- These make the program reach elsewhere or trust less. A project's file is whatever somebody committed, so there they
@@ -71,7 +73,6 @@ end
 
 -- A key with nothing behind it, all its lines commented out, says nothing.
 local function without_nulls(data)
-  local null = json.null
   for _, key in ipairs(TOP) do
     if data[key] == null then data[key] = nil end
   end
@@ -107,7 +108,7 @@ local function load_file(file)
   if err then
     fail({ file = file }, nil, err.message, err.hint)
   end
-  return M.check((data == nil or data == json.null) and {} or data, file, text), text
+  return M.check((data == nil or data == null) and {} or data, file, text), text
 end
 
 local function trust_file()
@@ -252,7 +253,7 @@ local function from_file(file, recipe)
   local data, err = errors.try(decode, text)
   if err then
     errors.raise { cause = "usage", code = "BadParameters", where = file, message = err.message, hint = err.hint }
-  elseif data == nil or data == json.null then
+  elseif data == nil or data == null then
     return {}
   elseif type(data) ~= "table" or #data > 0 then
     errors.raise { cause = "usage", code = "BadParameters", where = file,
@@ -337,7 +338,7 @@ function M.explain(recipe, config, name)
   local found = {}
   for _, source in ipairs(sources(recipe, config, {})) do
     local value, origin = source(name)
-    if value ~= nil then found[#found + 1] = { value = value, origin = origin } end
+    if value ~= nil and value ~= null then found[#found + 1] = { value = value, origin = origin } end
   end
   return found
 end
@@ -358,6 +359,7 @@ function M.params(recipe, config, flags, params_file)
     local def, value, origin, text = recipe.params[name], nil, nil, nil
     for _, source in ipairs(list) do
       value, origin, text = source(name)
+      if value == null then value = nil end
       if value ~= nil then break end
     end
     if value ~= nil then

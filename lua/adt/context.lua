@@ -120,7 +120,7 @@ end
 ---@param text string
 ---@param ... any for string.format
 function Context:note(text, ...)
-  self.emit { type = "note", level = "info", text = select("#", ...) > 0 and text:format(...) or text }
+  self.emit { type = "note", level = "info", text = tostring(select("#", ...) > 0 and text:format(...) or text) }
 end
 
 --- A text that belongs to the result: a table, a plot.

@@ -287,6 +287,9 @@ end
 
 function Door:collect(name, options)
   local record = self.run.steps[name]
+  if record and record.undone then
+    return record.result
+  end
   if not record or not record.acked then
     if record and record.n > 0 and not record.undone and options.find then
       settle_children(self, name, record)

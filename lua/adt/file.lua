@@ -2,6 +2,7 @@
 local c = require "adt.c.file"
 local clock = require "adt.c.clock"
 local errors = require "adt.error"
+local guard = require "adt.guard"
 local path = require "adt.path"
 local task = require "adt.c.task"
 
@@ -147,6 +148,9 @@ end
 function M.open(name, mode, options)
   options = options or {}
   errors.check_options("fs.open", options, { "mode" })
+  if mode and mode ~= "r" then
+    guard.check("fs.open for writing")
+  end
   local self = setmetatable({ path = path.check(name) }, File)
   self.c = file_check(self, pcall(c.open, name, mode or "r", options.mode))
   return self

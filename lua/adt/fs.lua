@@ -3,6 +3,7 @@ local cfs = require "adt.c.fs"
 local process = require "adt.c.process"
 local errors = require "adt.error"
 local file = require "adt.file"
+local guard = require "adt.guard"
 local path = require "adt.path"
 
 local M = {}
@@ -41,6 +42,12 @@ local function call(what, f, ...)
   return check(what, pcall(f, ...))
 end
 
+-- What changes the world: refused outside of a step while a plan is made.
+local function change(what, f, ...)
+  guard.check(what)
+  return call(what, f, ...)
+end
+
 local function options_of(what, options, known)
   if options == nil then
     return {}
@@ -74,7 +81,7 @@ end
 --- Raises: usage, quota (full disk), node.
 function M.write(name, text, options)
   options = options_of("fs.write", options, { "mode", "atomic", "sync", "parents" })
-  call("fs.write", cfs.write, path.check(name), text, options)
+  change("fs.write", cfs.write, path.check(name), text, options)
 end
 
 --- Adds to the end of a file, which is made (0600) if it is not there.
@@ -83,7 +90,7 @@ end
 ---@param options? { mode?: integer, sync?: boolean, parents?: boolean }
 function M.append(name, text, options)
   options = options_of("fs.append", options, { "mode", "sync", "parents" })
-  call("fs.append", cfs.write, path.check(name), text, {
+  change("fs.append", cfs.write, path.check(name), text, {
     mode = options.mode, sync = options.sync, parents = options.parents, append = true, atomic = false,
   })
 end
@@ -95,7 +102,7 @@ end
 ---@return boolean made false when something is there already
 function M.create(name, text, options)
   options = options_of("fs.create", options, { "mode" })
-  return call("fs.create", cfs.create, path.check(name), text, options.mode or 384)
+  return change("fs.create", cfs.create, path.check(name), text, options.mode or 384)
 end
 
 --- What is at `name`, or nil when nothing is.
@@ -237,7 +244,7 @@ end
 ---@param options? { parents?: boolean, mode?: integer } parents: default true; mode: default 448 (0700)
 function M.mkdir(name, options)
   options = options_of("fs.mkdir", options, { "parents", "mode" })
-  call("fs.mkdir", cfs.mkdir, path.check(name), options.mode or 448, options.parents ~= false)
+  change("fs.mkdir", cfs.mkdir, path.check(name), options.mode or 448, options.parents ~= false)
 end
 
 --- Makes a folder that must not be there yet: of several who try, also on network file systems, one gets true.
@@ -246,7 +253,7 @@ end
 ---@return boolean made
 function M.create_dir(name, options)
   options = options_of("fs.create_dir", options, { "mode" })
-  return call("fs.create_dir", cfs.create_dir, path.check(name), options.mode or 448)
+  return change("fs.create_dir", cfs.create_dir, path.check(name), options.mode or 448)
 end
 
 --- Removes a file, a link or an empty folder; with `recursive` a folder with all below it (waits). Links are never
@@ -256,14 +263,14 @@ end
 ---@return boolean removed false when nothing was there
 function M.remove(name, options)
   options = options_of("fs.remove", options, { "recursive" })
-  return call("fs.remove", options.recursive and cfs.remove_tree or cfs.remove, path.check(name)) == 1
+  return change("fs.remove", options.recursive and cfs.remove_tree or cfs.remove, path.check(name)) == 1
 end
 
 --- Renames within a file system; replaces a file that is there.
 ---@param from string
 ---@param to string
 function M.rename(from, to)
-  call("fs.rename", cfs.rename, path.check(from), path.check(to))
+  change("fs.rename", cfs.rename, path.check(from), path.check(to))
 end
 
 --- Copies a file, a link or a folder with all below it; modes are kept, a file replaces a file, folders are merged.
@@ -271,21 +278,21 @@ end
 ---@param from string
 ---@param to string the new name itself, not the folder to put it into
 function M.copy(from, to)
-  call("fs.copy", cfs.copy, path.check(from), path.check(to))
+  change("fs.copy", cfs.copy, path.check(from), path.check(to))
 end
 
 --- A second name for a file.
 ---@param from string
 ---@param to string
 function M.link(from, to)
-  call("fs.link", cfs.link, path.check(from), path.check(to))
+  change("fs.link", cfs.link, path.check(from), path.check(to))
 end
 
 --- A symbolic link at `name` that says `target`.
 ---@param target string
 ---@param name string
 function M.symlink(target, name)
-  call("fs.symlink", cfs.symlink, path.check(target), path.check(name))
+  change("fs.symlink", cfs.symlink, path.check(target), path.check(name))
 end
 
 --- What a symbolic link says.
@@ -305,14 +312,14 @@ end
 ---@param name string
 ---@param mode integer permission bits: tonumber("640", 8)
 function M.chmod(name, mode)
-  call("fs.chmod", cfs.chmod, path.check(name), mode)
+  change("fs.chmod", cfs.chmod, path.check(name), mode)
 end
 
 --- Cuts or extends a file to `size` bytes.
 ---@param name string
 ---@param size integer
 function M.truncate(name, size)
-  call("fs.truncate", cfs.truncate, path.check(name), size)
+  change("fs.truncate", cfs.truncate, path.check(name), size)
 end
 
 --- Room on the file system of `name`, for this user.
@@ -356,7 +363,7 @@ TempDir.__gc = function(self) pcall(TempDir.close, self) end
 ---@param prefix? string the beginning of its name, default "adtlua-"
 ---@return adt.TempDir
 function M.tempdir(prefix)
-  local made = call("fs.tempdir", cfs.tempdir, path.join(M.temp(), path.check(prefix or "adtlua-")))
+  local made = change("fs.tempdir", cfs.tempdir, path.join(M.temp(), path.check(prefix or "adtlua-")))
   return setmetatable({ path = made }, TempDir)
 end
 
@@ -365,6 +372,11 @@ end
 ---@param mode? "r"|"r+"|"w"|"w+"|"a"|"a+"|"x"|"x+" default "r"; x: it must not be there yet
 ---@param options? { mode?: integer } permissions of a new file, default 384 (0600)
 ---@return adt.File
-M.open = file.open
+function M.open(name, mode, options)
+  if mode ~= nil and mode ~= "r" then
+    guard.check("fs.open for writing")
+  end
+  return file.open(name, mode, options)
+end
 
 return M

@@ -14,4 +14,21 @@ function M.check(what)
   end
 end
 
+--- Runs `f` although a plan is being made: for what the library keeps for itself, such as the key of the state folder.
+---@param f fun(...): ...
+---@return any ...
+function M.ours(f, ...)
+  local locals = ctask.locals()
+  local planning = locals.planning
+  locals.planning = nil
+  local function ended(ok, ...)
+    locals.planning = planning
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return ended(pcall(f, ...))
+end
+
 return M

@@ -56,7 +56,7 @@ local function argv(name, cmd, what)
       fail(name, ("%s[%d] is a secret; every user of the machine can read a command line"):format(what, i),
         "pass it with secrets = { NAME = p.secret }")
     elseif type(word) == "number" then
-      word = math.type(word) == "integer" and ("%d"):format(word) or ("%.17g"):format(word)
+      word = units.number(word)
     elseif type(word) ~= "string" and not pending.is(word) then
       fail(name, ("%s[%d] is a %s; words are texts and numbers"):format(what, i, type(word)))
     end

@@ -37,6 +37,9 @@ local function fail(name, what, hint)
 end
 
 local function shown(value)
+  if type(value) == "table" or type(value) == "userdata" then
+    return type(value) == "table" and "a table" or "nothing"
+  end
   local text = tostring(value)
   if #text > 60 then
     text = text:sub(1, 57) .. "..."
@@ -98,7 +101,7 @@ function PARSE.string(name, def, value)
 end
 
 function PARSE.enum(name, def, value)
-  local text = tostring(value)
+  local text = type(value) == "table" and "" or tostring(value)
   for _, known in ipairs(def.values) do
     if text == known then
       return text
@@ -112,6 +115,9 @@ end
 function PARSE.list(name, def, value)
   local items = {}
   if type(value) == "table" then
+    if #value == 0 and next(value) ~= nil then
+      fail(name, "must be a list, not a mapping")
+    end
     table.move(value, 1, #value, 1, items)
   elseif value ~= "" then
     for item in (tostring(value) .. ","):gmatch("(.-),") do
@@ -121,8 +127,19 @@ function PARSE.list(name, def, value)
   for i, item in ipairs(items) do
     items[i] = M.parse(name and ("%s[%d]"):format(name, i), def.of, item)
   end
-  in_range(name, def, #items, #items .. " items")
+  if def.min and #items < def.min or def.max and #items > def.max then
+    fail(name, ("must have at %s items, not %d"):format(
+      def.min and #items < def.min and "least " .. def.min or "most " .. def.max, #items))
+  end
   return items
+end
+
+-- Limits of durations and sizes are shown as the recipe writes them.
+local function outside(def, value)
+  if def.min and def.max then
+    return ("must lie between %s and %s, not be %s"):format(def.min, def.max, shown(value))
+  end
+  return ("must be at %s %s, not %s"):format(def.min and "least" or "most", def.min or def.max, shown(value))
 end
 
 function PARSE.duration(name, def, value)
@@ -132,7 +149,7 @@ function PARSE.duration(name, def, value)
     fail(name, 'must be a duration such as "90s", "2h" or "1h30m", not ' .. shown(value))
   end
   if def.min and seconds < units.seconds(def.min) or def.max and seconds > units.seconds(def.max) then
-    fail(name, ("must lie between %s and %s, not be %s"):format(def.min or "0", def.max or "any", shown(value)))
+    fail(name, outside(def, value))
   end
   return seconds
 end
@@ -143,7 +160,7 @@ function PARSE.size(name, def, value)
     fail(name, 'must be a size such as "512MiB" or "4G", not ' .. shown(value))
   end
   if def.min and bytes < units.bytes(def.min) or def.max and bytes > units.bytes(def.max) then
-    fail(name, ("must lie between %s and %s, not be %s"):format(def.min or "0", def.max or "any", shown(value)))
+    fail(name, outside(def, value))
   end
   return bytes
 end
@@ -158,8 +175,10 @@ end
 function PARSE.hostlist(name, _, value)
   if type(value) == "table" then
     return PARSE.list(name, { of = { type = "string" } }, value)
+  elseif type(value) ~= "string" then
+    fail(name, "is no list of hosts", 'write hosts as "n1,n2" or "n[01-16]"')
   end
-  local hosts, err = require("adt.hostlist").expand(tostring(value))
+  local hosts, err = require("adt.hostlist").expand(value)
   if not hosts then
     fail(name, "is no list of hosts: " .. err, 'write hosts as "n1,n2" or "n[01-16]"')
   end
@@ -167,6 +186,9 @@ function PARSE.hostlist(name, _, value)
 end
 
 function PARSE.secret(name, _, value)
+  if type(value) ~= "string" and type(value) ~= "number" or value == "" then
+    fail(name, "must be a text that is not empty")
+  end
   return require("adt.secret").new(name, tostring(value))
 end
 
@@ -179,6 +201,8 @@ function M.parse(name, def, value)
   if type(value) == "string" then
     if value:find("\0", 1, true) then
       fail(name, "holds a NUL byte, which no program can be given")
+    elseif not utf8.len(value) then
+      fail(name, "is not UTF-8; what a run is given is journalled as text", "put the bytes in a file and pass its path")
     elseif #value > LONGEST then
       fail(name, ("holds %d bytes; at most %d are taken"):format(#value, LONGEST), "put it in a file and pass its path")
     end
@@ -314,12 +338,18 @@ end
 function M.text(def, value)
   if value == nil then
     return ""
-  elseif def.type == "list" or def.type == "hostlist" then
+  elseif def.type == "hostlist" then
     return table.concat(value, ",")
+  elseif def.type == "list" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = M.text(def.of, item) end
+    return table.concat(items, ",")
   elseif def.type == "duration" then
-    return value == math.floor(value) and ("%ds"):format(value) or value .. "s"
+    return units.exact_duration(value)
+  elseif def.type == "size" then
+    return units.exact_size(value)
   elseif def.type == "number" then
-    return ("%.17g"):format(value)
+    return units.number(value)
   end
   return tostring(value)
 end
@@ -336,7 +366,9 @@ function M.schema(def)
   elseif def.type == "enum" then
     s.enum = def.values
   elseif def.type == "list" then
-    s.items = M.schema(def.of)
+    s.items, s.minItems, s.maxItems = M.schema(def.of), def.min, def.max
+  elseif def.type == "hostlist" then
+    s.type, s.items = { "string", "array" }, { type = "string" }
   elseif def.type == "secret" then
     s.writeOnly = true
   elseif def.type == "duration" or def.type == "size" then

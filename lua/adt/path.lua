@@ -2,6 +2,7 @@
 local cfs = require "adt.c.fs"
 local process = require "adt.c.process"
 local errors = require "adt.error"
+local pending = require "adt.pending"
 
 local M = {}
 
@@ -9,7 +10,9 @@ local M = {}
 ---@param path any
 ---@return string
 function M.check(path)
-  if type(path) ~= "string" then
+  if pending.is(path) then
+    pending.stop(path)
+  elseif type(path) ~= "string" then
     errors.raise { cause = "usage", code = "BadPath", message = ("a path must be a string, not a %s"):format(type(path)) }
   end
   if path:find("\0", 1, true) then
@@ -31,7 +34,12 @@ end
 function M.join(...)
   local joined = ""
   for i = 1, select("#", ...) do
-    local part = M.check((select(i, ...)))
+    local part = select(i, ...)
+    -- What a plan would make has no text yet, but a place below it can be named.
+    if pending.is(part) or pending.is(joined) then
+      return pending.join(joined, select(i, ...))
+    end
+    M.check(part)
     if part:sub(1, 1) == "/" then
       joined = part
     elseif part ~= "" then

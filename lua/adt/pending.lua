@@ -60,6 +60,18 @@ function Pending.__concat(a, b)
   return make(tostring(a) .. tostring(b))
 end
 
+--- Parts of a path of which one is pending, as a pending value with slashes between them.
+---@param ... string|adt.Pending
+---@return adt.Pending
+function M.join(...)
+  local parts = {}
+  for i = 1, select("#", ...) do
+    local part = tostring((select(i, ...)))
+    if part ~= "" then parts[#parts + 1] = part end
+  end
+  return make((table.concat(parts, "/"):gsub("//+", "/")))
+end
+
 function Pending:__tostring()
   return texts[self]
 end

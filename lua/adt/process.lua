@@ -4,6 +4,7 @@ local clock = require "adt.c.clock"
 local secret = require "adt.c.secret"
 local ctask = require "adt.c.task"
 local errors = require "adt.error"
+local pending = require "adt.pending"
 local guard = require "adt.guard"
 local pid = require "adt.pid"
 local task = require "adt.task"
@@ -56,7 +57,9 @@ local function words(what, options)
   local argv = {}
   for i = 1, #options do
     local v = options[i]
-    if type(v) ~= "string" and math.type(v) == nil then
+    if pending.is(v) then
+      pending.stop(v)
+    elseif type(v) ~= "string" and math.type(v) == nil then
       usage(("%s: argument %d of the program must be a string or a number, not a %s"):format(what, i - 1, type(v)))
     end
     argv[i] = tostring(v)

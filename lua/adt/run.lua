@@ -81,7 +81,8 @@ end
 
 function APPLY.undone(run, record)
   local step = step_of(run, record.step)
-  step.undone, step.acked, step.result, step.digest, step.ended = true, false, nil, nil, nil
+  -- What it was stays known: a later `down` walks through the recipe again to reach what was kept.
+  step.undone, step.acked, step.digest = true, false, nil
   forget_order(run, record.step)
 end
 

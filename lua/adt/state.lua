@@ -1,6 +1,7 @@
 --- Where runs, caches and this user's keys live on disk.
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local guard = require "adt.guard"
 local path = require "adt.path"
 
 local M = {}
@@ -46,7 +47,7 @@ end
 ---@param dir string
 ---@return string dir
 function M.make(dir)
-  local _, err = errors.try(fs.mkdir, dir, { parents = true, mode = 448 })
+  local _, err = errors.try(guard.ours, fs.mkdir, dir, { parents = true, mode = 448 })
   if err then
     errors.raise { cause = "config", code = err.code, inner = err,
       message = ("cannot make the folder %s: %s"):format(dir, err.message),
@@ -67,7 +68,7 @@ function M.key()
   local file = path.join(M.make(M.dir()), "key")
   if not fs.exists(file) then
     -- Of two processes that make it at the same moment one wins, and both read the winner's.
-    fs.create(file, require("adt.random").hex(32))
+    guard.ours(fs.create, file, require("adt.random").hex(32))
   end
   key = fs.read(file, { max = 128 })
   if not key:match("^%x+$") or #key ~= 64 then

@@ -246,20 +246,26 @@ local function finish(job, outcome, attempts)
   }, { atomic = true, sync = true })
 end
 
--- A cancel comes as a signal, or as a file that was there before we could be told.
+-- A cancel comes as a signal, or as a file that was there before we could be told. The signal is listened for before
+-- the job is claimed: whoever sees the claim may send it.
 local function listen(job)
-  job.cancelled = fs.exists(path.join(job.dir, "cancel"))
-  return task.spawn(function()
+  local listener = task.spawn(function()
     ctask.signal(SIGTERM)
     job.cancelled = true
   end)
+  ctask.yield()
+  return listener
 end
 
 local function supervise(job)
   task.group(function()
     local listener = listen(job)
-    local outcome, attempts = run_job(job)
-    finish(job, outcome, attempts)
+    if claim(job.dir) then
+      job.cancelled = job.cancelled or fs.exists(path.join(job.dir, "cancel"))
+      process.reaper()
+      local outcome, attempts = run_job(job)
+      finish(job, outcome, attempts)
+    end
     listener:cancel()
   end)
 end
@@ -278,10 +284,6 @@ function M.main(dir)
   for _, value in pairs(job.secrets) do
     require("adt.c.secret").add(value)
   end
-  if not claim(dir) then
-    return 0
-  end
-  process.reaper()
   local ok, err = ctask.spawn(supervise, job):join()
   if not ok then
     error(err, 0)

@@ -1,6 +1,7 @@
 --- Durations and sizes as people write them: "1h30m", "250ms", "64GiB".
 local M = {}
 
+local PARTS = { { 86400, "d" }, { 3600, "h" }, { 60, "m" }, { 1, "s" } }
 local SECONDS = { ms = 1e-3, s = 1, m = 60, h = 3600, d = 86400, w = 604800 }
 
 --- Seconds of a duration: a number, or a text such as "90", "2h", "1h30m", "250ms".
@@ -34,7 +35,7 @@ function M.duration(seconds)
   end
   local whole = math.floor(seconds + 0.5)
   local parts = {}
-  for _, unit in ipairs { { 86400, "d" }, { 3600, "h" }, { 60, "m" }, { 1, "s" } } do
+  for _, unit in ipairs(PARTS) do
     local n = whole // unit[1]
     if n > 0 then
       parts[#parts + 1] = n .. unit[2]
@@ -43,6 +44,46 @@ function M.duration(seconds)
     if #parts == 2 then break end
   end
   return table.concat(parts)
+end
+
+--- A duration as a text that seconds() reads back as the same number: "1h30m", "0.25s".
+---@param seconds number
+---@return string
+function M.exact_duration(seconds)
+  local whole = math.tointeger(seconds)
+  if not whole then
+    return ("%.17g"):format(seconds):match("e") and ("%.17f"):format(seconds) .. "s" or ("%.17gs"):format(seconds)
+  end
+  local parts = {}
+  for _, unit in ipairs(PARTS) do
+    if whole >= unit[1] then
+      parts[#parts + 1] = whole // unit[1] .. unit[2]
+      whole = whole % unit[1]
+    end
+  end
+  return #parts > 0 and table.concat(parts) or "0s"
+end
+
+--- A size as a text that bytes() reads back as the same number: "64GiB", "1000".
+---@param bytes integer
+---@return string
+function M.exact_size(bytes)
+  local names, i = { "", "KiB", "MiB", "GiB", "TiB", "PiB" }, 1
+  while i < #names and bytes ~= 0 and bytes % 1024 == 0 do
+    bytes, i = bytes // 1024, i + 1
+  end
+  return bytes .. names[i]
+end
+
+--- A number as the shortest of the usual texts that read as the same number again.
+---@param value number
+---@return string
+function M.number(value)
+  if value == math.tointeger(value) then
+    return ("%d"):format(value)
+  end
+  local text = ("%.15g"):format(value)
+  return tonumber(text) == value and text or ("%.17g"):format(value)
 end
 
 local BYTES = { [""] = 1, b = 1 }

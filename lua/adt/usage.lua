@@ -37,6 +37,15 @@ local function notes(def)
   return table.concat(parts, ", ")
 end
 
+local function flag_lines(flags, lines)
+  lines[#lines + 1] = "flags:"
+  for _, name in ipairs(sorted_names(flags)) do
+    local flag = flags[name]
+    local left = (flag.short and "-" .. flag.short .. ", " or "") .. "--" .. name .. (flag.value and " VALUE" or "")
+    lines[#lines + 1] = ("  %-28s %s"):format(left, flag.help)
+  end
+end
+
 local function as_text(head, file)
   local lines = { ("%s - %s"):format(head.name, head.summary), "",
     ("usage: adtlua %s [%s|plan|down] [--parameter value ...]"):format(file, table.concat(head.stages, "|")), "" }
@@ -54,13 +63,18 @@ local function as_text(head, file)
     end
     lines[#lines + 1] = ""
   end
-  lines[#lines + 1] = "flags:"
-  for _, name in ipairs(sorted_names(options.RUN)) do
-    local flag = options.RUN[name]
-    local left = (flag.short and "-" .. flag.short .. ", " or "") .. "--" .. name .. (flag.value and " VALUE" or "")
-    lines[#lines + 1] = ("  %-28s %s"):format(left, flag.help)
+  flag_lines(options.RUN, lines)
+  return table.concat(lines, "\n"):gsub(" +\n", "\n") .. "\n"
+end
+
+--- Prints the flags of a command.
+---@param flags table<string, adt.Flag>
+function M.flags(flags)
+  local lines = { "" }
+  flag_lines(flags, lines)
+  if next(flags) then
+    io.write(table.concat(lines, "\n"), "\n")
   end
-  return table.concat(lines, "\n") .. "\n"
 end
 
 --- The head as JSON Schema of its parameters.

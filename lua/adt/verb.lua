@@ -2,7 +2,6 @@
 local config = require "adt.config"
 local errors = require "adt.error"
 local execute = require "adt.execute"
-local fs = require "adt.fs"
 local hash = require "adt.hash"
 local options = require "adt.options"
 local output = require "adt.output"
@@ -97,7 +96,8 @@ local function newest_run(recipe, name)
       return r.id
     end
   end
-  errors.raise { cause = "usage", code = "NoRun", message = ("no run of '%s' has anything to take back"):format(recipe.name),
+  errors.raise { cause = "usage", code = "NoRun", message = name == recipe.name and ("no run of '%s' has anything to take back"):format(recipe.name)
+      or ("no run of '%s' under the name '%s' has anything to take back"):format(recipe.name, name),
     hint = "give --run ID; `adtlua history` lists the runs" }
 end
 
@@ -220,11 +220,10 @@ local function open_or_create(x, recipe, id, values, given, digest)
     x.resumed_after_end = x.run.finished ~= nil and x.run.finished.state ~= "detached"
     return "resume"
   end
-  x.run = run.create {
+  x.run = run.create({
     recipe = recipe.name, kind = recipe.kind, file = x.file, digest = digest, name = x.name, target = x.target.name,
     params = printable_params(recipe, values), version = require("adt.c.startup").version, host = require("adt.process").self().host,
-  }
-  fs.copy(x.file, path.join(x.run.dir, "recipe.lua"))
+  }, x.file)
   return "do"
 end
 

@@ -143,4 +143,47 @@ function M.adtlua(arguments)
   return M.run(command)
 end
 
+--- A place of its own for flow specs: a folder with recipes and a state folder, the program run in it.
+--- `local s <close> = support.scene()`; s.path, s:recipe(name, text), s:run { words... }, s:ids(), s:journal(), s:path_of(name).
+---@return table
+function M.scene()
+  local dir = M.tempdir()
+  local scene = { path = tostring(dir), state = dir / "state", env = { XDG_STATE_HOME = dir / "state", XDG_CACHE_HOME = dir / "cache",
+    XDG_CONFIG_HOME = dir / "config", CI = "1" } }
+  function scene.path_of(_, name) return dir / name end
+  function scene.recipe(_, name, text)
+    M.write(dir / name, text)
+    return dir / name
+  end
+  function scene.run(self, words)
+    local all = { cwd = words.cwd or self.path, stdin = words.stdin, before = words.before, env = {} }
+    for k, v in pairs(self.env) do all.env[k] = v end
+    for k, v in pairs(words.env or {}) do all.env[k] = v end
+    table.move(words, 1, #words, 1, all)
+    return M.adtlua(all)
+  end
+  function scene.ids(self)
+    local ids, runs = {}, self.state .. "/adtlua/runs"
+    if lfs.attributes(runs) then
+      for name in lfs.dir(runs) do
+        if name:match "^R" then ids[#ids + 1] = name end
+      end
+    end
+    table.sort(ids)
+    return ids
+  end
+  function scene.folder(self)
+    local ids = self:ids()
+    return self.state .. "/adtlua/runs/" .. ids[#ids]
+  end
+  function scene.journal(self)
+    local records = {}
+    for line in M.read(self:folder() .. "/journal.ndjson"):gmatch "[^\n]+" do
+      records[#records + 1] = require("adt.json").decode(line)
+    end
+    return records
+  end
+  return setmetatable(scene, { __close = function() getmetatable(dir).__close(dir) end })
+end
+
 return M

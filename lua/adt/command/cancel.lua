@@ -4,12 +4,13 @@ local run = require "adt.run"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
 
-local M = { summary = "end the jobs of a run" }
+local M = { summary = "end the jobs of a run", args = "RUN [JOB]", most = 2, flags = {} }
 
 --- Cancels.
+---@param _ table no flags
 ---@param words string[]
 ---@return integer exit status
-function M.run(words)
+function M.run(_, words)
   if not words[1] then
     errors.raise { cause = "usage", message = "cancel needs a run", hint = "`adtlua ps` lists those that go on" }
   end

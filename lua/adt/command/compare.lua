@@ -1,15 +1,14 @@
 --- `adtlua compare A B`: two runs side by side: parameters, times, metrics, checks.
 local errors = require "adt.error"
 local json = require "adt.json"
-local options = require "adt.options"
 local run = require "adt.run"
 local runs = require "adt.runs"
 local term = require "adt.term"
 local units = require "adt.units"
 
-local M = { summary = "two runs side by side" }
+local M = { summary = "two runs side by side", args = "A B", most = 2 }
 
-local FLAGS = { output = { value = true, short = "o", help = "text or json" }, all = { short = "a", help = "also what is equal" } }
+M.flags = { output = { value = true, short = "o", help = "text or json" }, all = { short = "a", help = "also what is equal" } }
 
 local function short(value)
   if value == nil then
@@ -66,10 +65,10 @@ local function change(a, b)
 end
 
 --- Prints the comparison.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param rest string[]
 ---@return integer exit status
-function M.run(words)
-  local given, _, rest = options.parse(words, FLAGS)
+function M.run(given, rest)
   if #rest ~= 2 then
     errors.raise { cause = "usage", message = "compare needs two runs", hint = "adtlua compare A B" }
   end

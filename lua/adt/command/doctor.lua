@@ -2,16 +2,15 @@
 local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
-local options = require "adt.options"
 local path = require "adt.path"
 local process = require "adt.process"
 local state = require "adt.state"
 local term = require "adt.term"
 local units = require "adt.units"
 
-local M = { summary = "is this machine ready, and if not, what to do" }
+local M = { summary = "is this machine ready, and if not, what to do", args = "[RECIPE]", most = 1 }
 
-local FLAGS = { packages = { help = "only the distribution packages that the recipe needs, a line each" } }
+M.flags = { packages = { help = "only the distribution packages that the recipe needs, a line each" } }
 
 local function head_of(file)
   local head, err = bare.read(file)
@@ -79,10 +78,10 @@ local function recipe_rows(file, rows)
 end
 
 --- Checks, or prints packages.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param rest string[]
 ---@return integer exit status 3 when something needed is missing
-function M.run(words)
-  local given, _, rest = options.parse(words, FLAGS)
+function M.run(given, rest)
   if given.packages then
     if not rest[1] then
       errors.raise { cause = "usage", message = "doctor --packages needs a recipe" }

@@ -1,7 +1,6 @@
 --- `adtlua gc [--delete] [--older 30d]`: what belongs to no live run: environments nobody uses, half-made runs, old runs.
 local errors = require "adt.error"
 local fs = require "adt.fs"
-local options = require "adt.options"
 local param = require "adt.param"
 local path = require "adt.path"
 local run = require "adt.run"
@@ -12,9 +11,9 @@ local term = require "adt.term"
 local time = require "adt.time"
 local units = require "adt.units"
 
-local M = { summary = "list, and delete, what no live run needs" }
+local M = { summary = "list, and delete, what no live run needs", args = "", most = 0 }
 
-local FLAGS = {
+M.flags = {
   delete = { help = "delete what is listed" },
   older = { value = true, help = "also runs that ended longer ago than this, such as 30d" },
 }
@@ -71,10 +70,9 @@ local function unused_venvs(found)
 end
 
 --- Lists, and deletes with --delete.
----@param words string[]
+---@param given table<string, string|true> flags
 ---@return integer exit status
-function M.run(words)
-  local given = options.parse(words, FLAGS)
+function M.run(given)
   local older = given.older and param.parse("older", param.duration {}, given.older)
   local found = {}
   old_runs(found, older)

@@ -1,7 +1,7 @@
 --- `adtlua help`: the commands, a line each.
 local cli = require "adt.cli"
 
-local M = { summary = "show this" }
+local M = { summary = "show this", args = "", most = 0, flags = {} }
 
 --- Prints the commands.
 ---@return integer exit status

@@ -1,22 +1,20 @@
 --- `adtlua history [-n COUNT]`: the runs of this state folder, newest first.
 local json = require "adt.json"
-local options = require "adt.options"
 local param = require "adt.param"
 local runs = require "adt.runs"
 local term = require "adt.term"
 
-local M = { summary = "all runs, newest first" }
+local M = { summary = "all runs, newest first", args = "", most = 0 }
 
-local FLAGS = {
+M.flags = {
   output = { value = true, short = "o", help = "text or json" },
   count = { value = true, short = "n", help = "at most this many (20)" },
 }
 
 --- Prints them.
----@param words string[]
+---@param given table<string, string|true> flags
 ---@return integer exit status
-function M.run(words)
-  local given = options.parse(words, FLAGS)
+function M.run(given)
   local count = param.parse("count", param.int { min = 1 }, given.count or 20)
   local rows, described = {}, json.array {}
   for i, r in ipairs(runs.all(count)) do

@@ -3,14 +3,13 @@ local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local json = require "adt.json"
-local options = require "adt.options"
 local path = require "adt.path"
 local process = require "adt.process"
 local term = require "adt.term"
 
-local M = { summary = "list recipes, grouped by kind" }
+local M = { summary = "list recipes, grouped by kind", args = "[FOLDER...]" }
 
-local FLAGS = { output = { value = true, short = "o", help = "text or json" } }
+M.flags = { output = { value = true, short = "o", help = "text or json" } }
 
 local function heads_of(dir, heads)
   for _, name in ipairs(fs.list(dir)) do
@@ -38,10 +37,10 @@ local function default_folders()
 end
 
 --- Prints the recipes.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param folders string[]
 ---@return integer exit status
-function M.run(words)
-  local given, _, folders = options.parse(words, FLAGS)
+function M.run(given, folders)
   local heads = {}
   for _, dir in ipairs(#folders > 0 and folders or default_folders()) do
     if not fs.exists(dir) then

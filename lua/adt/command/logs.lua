@@ -1,15 +1,14 @@
 --- `adtlua logs [-f] [--rank N] [RUN [JOB]]`: what the ranks of a run's jobs have written.
 local errors = require "adt.error"
-local options = require "adt.options"
 local run = require "adt.run"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
 local term = require "adt.term"
 local ctask = require "adt.c.task"
 
-local M = { summary = "output of a run's jobs, -f follows" }
+local M = { summary = "output of a run's jobs, -f follows", args = "[RUN [JOB]]", most = 2 }
 
-local FLAGS = {
+M.flags = {
   follow = { short = "f", help = "go on until the job has ended" },
   rank = { value = true, help = "one rank alone" },
   raw = { help = "the bytes as they are, without the rank in front" },
@@ -65,10 +64,10 @@ local function show(target, job, given)
 end
 
 --- Prints them.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param rest string[]
 ---@return integer exit status
-function M.run(words)
-  local given, _, rest = options.parse(words, FLAGS)
+function M.run(given, rest)
   local r = run.read(rest[1] or "last")
   local target, shown, names = target_of.of(r), 0, {}
   for _, job in ipairs(runs.jobs(r)) do
@@ -79,8 +78,9 @@ function M.run(words)
     end
   end
   if rest[2] and shown == 0 then
+    local near = errors.nearest(rest[2], names)
     errors.raise { cause = "usage", message = ("run %s has no job '%s'"):format(r.id, rest[2]),
-      hint = #names > 0 and "jobs: " .. table.concat(names, ", ") or "it has no jobs" }
+      hint = near and ("did you mean '%s'?"):format(near) or #names > 0 and "jobs: " .. table.concat(names, ", ") or "it has no jobs" }
   end
   return 0
 end

@@ -1,13 +1,12 @@
 --- `adtlua ps`: runs that go on: somebody follows them, or their jobs still run.
 local json = require "adt.json"
-local options = require "adt.options"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
 local term = require "adt.term"
 
-local M = { summary = "runs that go on" }
+local M = { summary = "runs that go on", args = "", most = 0 }
 
-local FLAGS = { output = { value = true, short = "o", help = "text or json" } }
+M.flags = { output = { value = true, short = "o", help = "text or json" } }
 
 local function live_jobs(r)
   local live = {}
@@ -23,10 +22,9 @@ local function live_jobs(r)
 end
 
 --- Prints them.
----@param words string[]
+---@param given table<string, string|true> flags
 ---@return integer exit status
-function M.run(words)
-  local given = options.parse(words, FLAGS)
+function M.run(given)
   local rows, described = {}, json.array {}
   for _, r in ipairs(runs.all()) do
     if not r.broken then

@@ -6,7 +6,7 @@ local path = require "adt.path"
 local run = require "adt.run"
 local verb = require "adt.verb"
 
-local M = { summary = "go on with a run" }
+local M = { summary = "go on with a run", args = "RUN [--parameter value]" }
 
 --- Loads the recipe that a run began with; its copy in the run's folder where the file is gone.
 ---@param r adt.Run

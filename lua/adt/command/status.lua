@@ -1,6 +1,5 @@
 --- `adtlua status [RUN]`: one run: stages, jobs, checks, verdict.
 local json = require "adt.json"
-local options = require "adt.options"
 local run = require "adt.run"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
@@ -8,9 +7,9 @@ local term = require "adt.term"
 local time = require "adt.time"
 local units = require "adt.units"
 
-local M = { summary = "one run: stages, jobs, checks, verdict" }
+local M = { summary = "one run: stages, jobs, checks, verdict", args = "[RUN]", most = 1 }
 
-local FLAGS = { output = { value = true, short = "o", help = "text or json" } }
+M.flags = { output = { value = true, short = "o", help = "text or json" } }
 
 local function job_lines(r, lines)
   for _, job in ipairs(runs.jobs(r)) do
@@ -56,10 +55,10 @@ local function text_of(r)
 end
 
 --- Prints it.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param rest string[]
 ---@return integer exit status 0, or what the run ended with
-function M.run(words)
-  local given, _, rest = options.parse(words, FLAGS)
+function M.run(given, rest)
   local r = run.read(rest[1] or "last")
   if given.output == "json" then
     local described = runs.describe(r)

@@ -2,15 +2,14 @@
 local bare = require "adt.c.bare"
 local errors = require "adt.error"
 local fs = require "adt.fs"
-local options = require "adt.options"
 local path = require "adt.path"
 local process = require "adt.process"
 local time = require "adt.time"
 local units = require "adt.units"
 
-local M = { summary = "test recipes with their smallest parameters" }
+local M = { summary = "test recipes with their smallest parameters", args = "[FILE|FOLDER...]" }
 
-local FLAGS = {
+M.flags = {
   show = { short = "s", help = "show the output of what runs" },
   ["keep-artifacts"] = { help = "keep the folder with the runs" },
   ["report-junit"] = { value = true, help = "write the outcome as JUnit XML" },
@@ -106,10 +105,10 @@ local function run_tests(tests)
 end
 
 --- Runs the tests.
----@param words string[]
+---@param given table<string, string|true> flags
+---@param rest string[]
 ---@return integer exit status 8 when a test failed, 2 when there was none
-function M.run(words)
-  local given, _, rest = options.parse(words, FLAGS)
+function M.run(given, rest)
   local folder = fs.tempdir "adtlua-test"
   local put_away <close> = setmetatable({}, { __close = function()
     if given["keep-artifacts"] then

@@ -4,7 +4,7 @@ local resume = require "adt.command.resume"
 local run = require "adt.run"
 local ctask = require "adt.c.task"
 
-local M = { summary = "follow a run to its verdict" }
+local M = { summary = "follow a run to its verdict", args = "RUN", most = 1, flags = {} }
 
 -- Somebody else follows it: wait for that.
 local function wait_for_owner(id)
@@ -17,9 +17,10 @@ local function wait_for_owner(id)
 end
 
 --- Waits.
+---@param _ table no flags
 ---@param words string[]
 ---@return integer exit status what the run ends with
-function M.run(words)
+function M.run(_, words)
   local id = words[1]
   if not id then
     errors.raise { cause = "usage", message = "wait needs a run", hint = "`adtlua ps` lists those that go on" }
@@ -29,7 +30,7 @@ function M.run(words)
     io.write(r.finished.verdict, "\n")
     return r.finished.exit
   end
-  return resume.run(words)
+  return resume.run { id }
 end
 
 return M

@@ -157,6 +157,22 @@ local function read_json(file)
   end
 end
 
+-- Ranks die with their supervisor, but not what they have started: whoever carries the job's key is ended.
+local function end_leftovers(dir)
+  local spec = read_json(path.join(dir, "job.json"))
+  local mark = "ADT_KEY=" .. spec.key .. "\0"
+  for _, p in ipairs(process.list()) do
+    local environ = p.state ~= "Z" and io.open(("/proc/%d/environ"):format(p.pid), "rb")
+    if environ then
+      local mine = (environ:read(1 << 20) or ""):find(mark, 1, true)
+      environ:close()
+      if mine then
+        errors.try(process.kill, p.pid, "KILL", p.start_time)
+      end
+    end
+  end
+end
+
 local function status(dir)
   local exit = read_json(path.join(dir, "exit.json"))
   if exit then
@@ -174,7 +190,12 @@ local function status(dir)
     return read_json(path.join(dir, "state.json")) or { state = "running" }
   end
   -- It may have written its last word between our two looks.
-  return read_json(path.join(dir, "exit.json")) or {
+  exit = read_json(path.join(dir, "exit.json"))
+  if exit then
+    return exit
+  end
+  end_leftovers(dir)
+  return {
     state = "failed", cause = "node", code = "SupervisorDied",
     message = claim.boot_id ~= me.boot_id and "the machine was restarted while the job ran"
       or "its supervisor was killed, and its ranks with it" }
@@ -242,15 +263,18 @@ end
 function Local:cancel(id)
   local dir = self:folder(id)
   local deadline = require("adt.time").monotonic() + 30
+  local told = false
   fs.create(path.join(dir, "cancel"), "")
   while true do
     local now = status(dir)
     if now.state ~= "running" then
       return now
     end
-    local claim = read_json(path.join(dir, "claim", "owner.json"))
+    local claim = not told and read_json(path.join(dir, "claim", "owner.json"))
     if claim then
+      -- Once: the supervisor listens for one, and a second would end it before its ranks.
       errors.try(process.kill, claim.pid, "TERM", claim.start_time)
+      told = true
     end
     if require("adt.time").monotonic() > deadline then
       errors.raise { cause = "unknown", code = "StillRuns", message = ("job %s still runs 30 s after it was told to end"):format(id),
