@@ -233,8 +233,9 @@ function M.create(head, recipe)
   local id = require("adt.random").id()
   local dir = path.join(state.make(state.runs()), id)
   state.make(dir)
-  local own = owner.acquire(dir)
+  local own
   local run, err = errors.try(function()
+    own = owner.acquire(dir)
     fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
     if recipe then
       fs.copy(recipe, path.join(dir, "recipe.lua"))
@@ -247,8 +248,11 @@ function M.create(head, recipe)
     return run
   end)
   if not run then
-    own:close()
-    error(err, 0)
+    if own then errors.try(own.close, own) end
+    -- Nothing has happened yet, so nothing is left.
+    errors.try(fs.remove, dir, { recursive = true })
+    errors.raise { cause = "config", code = err.code, inner = err, message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
+      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
   end
   return run
 end

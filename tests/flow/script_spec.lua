@@ -250,7 +250,8 @@ return adt.recipe { name = "own", params = { token = adt.secret { env = "OWN_TOK
     local home <close> = recipes.home()
     for _, how in ipairs { "raise", "job", "step", "check", "log", "input" } do
       local result = run(home, how)
-      assert.equal(how == "raise" and 1 or 0, result.code, result.stderr)
+      -- A result with a secret in it could not be given back by a resume: it is refused.
+      assert.equal(how == "raise" and 1 or how == "step" and 2 or 0, result.code, result.stderr)
       local said = result.stdout .. result.stderr
       assert.no.matches("hush", said)
       if how ~= "input" and how ~= "step" then assert.matches("<secret>", said) end
