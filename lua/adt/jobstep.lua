@@ -6,6 +6,7 @@ local jobs = require "adt.job"
 local metrics = require "adt.metrics"
 local path = require "adt.path"
 local pending = require "adt.pending"
+local task = require "adt.task"
 local time = require "adt.time"
 local ctask = require "adt.c.task"
 
@@ -63,7 +64,8 @@ function M.submit(ctx, spec)
     find = function(key) return target:find(key, job, dir_of(ctx, job, key)) end,
     undo = function(id) target:cancel(id) end,
   }, function(key)
-    return target:submit(job, key, dir_of(ctx, job, key))
+    -- A ^C while it is being submitted would leave a job that nobody has heard of.
+    return task.shield(target.submit, target, job, key, dir_of(ctx, job, key))
   end)
   if ctx.mode == "do" then
     handle.record = ctx.run.steps[job.name]

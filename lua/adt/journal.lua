@@ -3,6 +3,7 @@ local cfault = require "adt.c.fault"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local json = require "adt.json"
+local task = require "adt.task"
 
 local M = {}
 
@@ -83,7 +84,8 @@ function Journal:append(record, durable)
   end
   local _, err = errors.try(self.handle.write, self.handle, line)
   if not err and durable then
-    _, err = errors.try(self.handle.sync, self.handle)
+    -- Somebody who stops following must not lose what has just been done.
+    _, err = errors.try(task.shield, self.handle.sync, self.handle)
   end
   if err then
     -- Half a line in the middle of the file would make the rest unreadable.

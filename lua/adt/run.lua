@@ -199,19 +199,32 @@ function M.read(text)
   return replay(id, dir, (journal.read(file)))
 end
 
---- Makes a new run and becomes its owner.
+local function begin(run, head, recipe)
+  run.owner = owner.acquire(run.dir)
+  run.journal = journal.open(path.join(run.dir, "journal.ndjson"))
+  run.journal:append(head, true)
+  if recipe then
+    fs.copy(recipe, path.join(run.dir, "recipe.lua"))
+  end
+end
+
+--- Makes a new run and becomes its owner. Raises cause "config" where that is not possible, and leaves nothing then.
 ---@param head table recipe, digest, params and so on: the first record
+---@param recipe? string file that is kept with the run
 ---@return adt.Run
-function M.create(head)
+function M.create(head, recipe)
   local id = require("adt.random").id()
-  local dir = path.join(state.make(state.runs()), id)
-  state.make(dir)
-  local own = owner.acquire(dir)
-  local j = journal.open(path.join(dir, "journal.ndjson"))
+  local dir = state.make(path.join(state.make(state.runs()), id))
   head.type, head.v, head.id = "run", 1, id
-  j:append(head, true)
   local run = replay(id, dir, { head })
-  run.journal, run.owner = j, own
+  local _, err = errors.try(begin, run, head, recipe)
+  if err then
+    errors.try(run.close, run)
+    errors.try(fs.remove, dir, { recursive = true })
+    errors.raise { cause = "config", code = err.code, inner = err,
+      message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
+      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
+  end
   return run
 end
 
@@ -248,9 +261,11 @@ end
 function Run:close()
   if self.journal then
     self.journal:close()
-    self.owner:close()
-    self.journal, self.owner = nil, nil
   end
+  if self.owner then
+    self.owner:close()
+  end
+  self.journal, self.owner = nil, nil
 end
 
 Run.__close = Run.close

@@ -58,6 +58,20 @@ end
 
 local key
 
+-- Of two processes that make it at the same moment one wins, and both read the winner's, which is whole when it gets
+-- its name.
+local function make_key(file)
+  local random = require "adt.random"
+  local draft = ("%s.%s"):format(file, random.hex(8))
+  fs.write(draft, random.hex(32))
+  local _, err = errors.try(fs.link, draft, file)
+  fs.remove(draft)
+  if err and err.code ~= "EEXIST" then
+    -- Some mounts have no links.
+    fs.create(file, random.hex(32))
+  end
+end
+
 --- The secret key of this state folder; digests of inputs are made with it, so that a journal that leaves the machine
 --- does not let anybody guess a short input. Made at the first use.
 ---@return string 64 hexadecimal digits
@@ -67,8 +81,7 @@ function M.key()
   end
   local file = path.join(M.make(M.dir()), "key")
   if not fs.exists(file) then
-    -- Of two processes that make it at the same moment one wins, and both read the winner's.
-    guard.ours(fs.create, file, require("adt.random").hex(32))
+    guard.ours(make_key, file)
   end
   key = fs.read(file, { max = 128 })
   if not key:match("^%x+$") or #key ~= 64 then
