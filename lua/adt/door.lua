@@ -7,12 +7,10 @@
 ---   down         collects undo(result) of what was acked, to be called newest first.
 local errors = require "adt.error"
 local fs = require "adt.fs"
-local hash = require "adt.hash"
-local json = require "adt.json"
 local pending = require "adt.pending"
 local process = require "adt.process"
-local secret = require "adt.secret"
-local state = require "adt.state"
+local stepdata = require "adt.stepdata"
+local time = require "adt.time"
 local ctask = require "adt.c.task"
 
 local M = {}
@@ -22,7 +20,7 @@ local M = {}
 ---@field outputs? string[]|fun(result: any): string[] files that must be there for a journalled result to count
 ---@field find? fun(key: string): any what an interrupted f(key) made, nil if it made nothing; raises "unknown"
 ---@field undo? fun(result: any, key: string) takes back what f made; for `down`
----@field keep? boolean|string `down` spares it (the text says why)
+---@field keep? boolean|string `down` spares it without --with-data (the text says why)
 ---@field exists? fun(): any what is there already, whichever run made it
 ---@field kind? string for lists: "job", "venv" ...
 
@@ -51,54 +49,8 @@ end
 ---@param fields table mode, run, emit
 ---@return adt.Door
 function M.new(fields)
-  fields.used, fields.collected = {}, {}
+  fields.used, fields.collected, fields.told = {}, {}, {}
   return setmetatable(fields, Door)
-end
-
-local function plain_inputs(value, where)
-  if secret.is(value) then
-    return "<secret " .. hash.hmac_sha256(state.key(), value:reveal()) .. ">"
-  elseif pending.is(value) then
-    return tostring(value)
-  elseif type(value) ~= "table" then
-    return value
-  end
-  if require("adt.json").null == value then
-    return value
-  end
-  local copy = {}
-  for k, v in pairs(value) do
-    local kind = type(v)
-    if kind == "function" or kind == "thread" or kind == "userdata" and not secret.is(v) and v ~= json.null then
-      errors.raise { cause = "usage", message = ("the inputs of a step must be plain data; %s.%s is a %s")
-        :format(where, tostring(k), type(v)) }
-    end
-    copy[k] = plain_inputs(v, where .. "." .. tostring(k))
-  end
-  return copy
-end
-
-local function digests(inputs)
-  local key, each, all = state.key(), {}, {}
-  for name, value in pairs(inputs) do
-    local text = json.encode { plain_inputs(value, tostring(name)) }
-    each[tostring(name)] = hash.hmac_sha256(key, text):sub(1, 32)
-    all[#all + 1] = tostring(name) .. "=" .. each[tostring(name)]
-  end
-  table.sort(all)
-  return hash.hmac_sha256(key, table.concat(all, "\n")):sub(1, 32), each
-end
-
-local function changed_inputs(before, now)
-  local names = {}
-  for name, digest in pairs(now) do
-    if not before or before[name] ~= digest then names[#names + 1] = name end
-  end
-  for name in pairs(before or {}) do
-    if now[name] == nil then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return table.concat(names, ", ")
 end
 
 local function missing_output(outputs, result)
@@ -112,49 +64,37 @@ local function missing_output(outputs, result)
   end
 end
 
-local function check_result(name, result)
-  local found = pending.find(result)
-  if found then
-    pending.stop(found)
-  end
-  local function scan(value, where)
-    if secret.is(value) then
-      errors.raise { cause = "usage", code = "SecretInResult",
-        message = ("step '%s' returns a secret (%s); results are journalled"):format(name, where) }
-    elseif type(value) == "table" then
-      for k, v in pairs(value) do scan(v, where .. "." .. tostring(k)) end
-    end
-  end
-  scan(result, "result")
-  local text, err = errors.try(json.encode, { result })
-  if not text then
-    errors.raise { cause = "usage", code = "BadResult", inner = err,
-      message = ("step '%s' returns what cannot be journalled: %s"):format(name, err.message) }
-  end
-  return json.decode(text)[1]
-end
-
 -- A child that outlived us may still be about to do what we would look for: it is waited for before we look.
 local SETTLE = 600
 
 local function settle_children(self, name, record)
   local me = process.self()
-  local deadline = require("adt.time").monotonic() + SETTLE
+  local deadline = time.monotonic() + SETTLE
   for _, child in ipairs(record.children) do
-    if child.host ~= me.host then
+    if child.host ~= me.host and not self.run.taken_over then
       errors.raise { cause = "unknown", code = "ChildElsewhere",
         message = ("step '%s' was started by process %d on %s, which cannot be seen from here"):format(name, child.pid, child.host),
         hint = "resume on that host, or see there that the process has ended and use --take-over" }
     end
-    while child.boot_id == me.boot_id and process.alive(child.pid, child.start_time)
+    while child.host == me.host and child.boot_id == me.boot_id and process.alive(child.pid, child.start_time)
       and not (child.detached and self:claimed(child)) do
-      if require("adt.time").monotonic() > deadline then
+      if time.monotonic() > deadline then
         errors.raise { cause = "unknown", code = "ChildRuns",
-          message = ("process %d of step '%s' still runs"):format(child.pid, name),
-          hint = "wait for it to end or end it, then resume" }
+          message = ("process %d, which step '%s' started, still runs after %d s"):format(child.pid, name, SETTLE),
+          hint = ("wait for it to end, or end it (kill %d), then resume"):format(child.pid) }
       end
+      self:waits_for(name, child)
       ctask.sleep(0.02)
     end
+  end
+end
+
+-- Told once per step: whoever looks on must know why nothing happens.
+function Door:waits_for(name, child)
+  if not self.told[name] then
+    self.told[name] = true
+    self.emit { type = "note", level = "info",
+      text = ("step '%s' waits for process %d, which was started before the interruption, at most %d s"):format(name, child.pid, SETTLE) }
   end
 end
 
@@ -191,20 +131,20 @@ function Door:event(name, what, detail, seconds, kind)
 end
 
 function Door:perform(name, options, f, digest, each, n)
-  local key = ("%s-%s-%d"):format(self.run.id, name:gsub("[^%w]+", "-"), n)
-  local started = require("adt.time").monotonic()
+  local key = stepdata.key(self.run.id, name, n)
+  local started = time.monotonic()
   self:event(name, "doing", options.detail)
   self.run:record({ type = "intent", step = name, digest = digest, inputs = each, key = key, n = n }, true)
   local ok, result = xpcall(in_step, errors.handler, self, name, f, key)
   if not ok then
-    self:event(name, "failed", nil, require("adt.time").monotonic() - started)
+    self:event(name, "failed", nil, time.monotonic() - started)
     error(result, 0)
   end
-  return self:acknowledge(name, options, result, require("adt.time").monotonic() - started)
+  return self:acknowledge(name, options, result, time.monotonic() - started)
 end
 
 function Door:acknowledge(name, options, result, seconds)
-  result = check_result(name, result)
+  result = stepdata.result(name, result)
   self.run:record({ type = "ack", step = name, result = result, kind = options.kind }, true)
   self:event(name, "done", nil, seconds, options.kind)
   return result
@@ -230,13 +170,24 @@ end
 
 function Door:changed(name, options, f, digest, each, record)
   self.emit { type = "note", level = "info",
-    text = ("step '%s' is done again: changed %s"):format(name, changed_inputs(record.inputs, each)) }
+    text = ("step '%s' is done again: changed %s"):format(name, stepdata.changed(record.inputs, each)) }
+  if options.replace then
+    in_step(self, name, options.replace, record.result)
+  end
   return self:perform(name, options, f, digest, each, record.n + 1)
 end
 
+-- Where the inputs cannot be looked at any more, those that were journalled count.
+function Door:digests(options, record)
+  if options.as_before and record and record.digest then
+    return record.digest, record.inputs
+  end
+  return stepdata.digests(self.run, options.inputs or {})
+end
+
 function Door:go(name, options, f)
-  local digest, each = digests(options.inputs or {})
   local record = self.run.steps[name]
+  local digest, each = self:digests(options, record)
   if not record or record.n == 0 then
     return self:perform(name, options, f, digest, each, 1)
   elseif record.undone then
@@ -258,13 +209,23 @@ function Door:go(name, options, f)
   return record.result
 end
 
+-- What the reader of a plan must know of a step that was begun: whether it is looked for, or simply repeated.
+function Door:plan_detail(record, options)
+  local parts = { options.detail }
+  if record and record.n > 0 and not record.acked and not record.undone then
+    parts[#parts + 1] = options.find and "was begun; it is looked for before it is done again"
+      or "was begun and is repeated: it has no find"
+  end
+  return #parts > 0 and table.concat(parts, "; ") or nil
+end
+
 function Door:plan(name, options)
   local record = self.run and self.run.steps[name]
   if record and record.acked then
-    local digest, each = digests(options.inputs or {})
+    local digest, each = self:digests(options, record)
     if record.digest ~= digest then
       self.changes = true
-      self:event(name, "planned", "done again: changed " .. changed_inputs(record.inputs, each))
+      self:event(name, "planned", "done again: changed " .. stepdata.changed(record.inputs, each))
       return pending.new(name)
     elseif not missing_output(options.outputs, record.result) then
       self:event(name, "resumed")
@@ -278,31 +239,31 @@ function Door:plan(name, options)
     end
   end
   self.changes = true
-  local detail = options.detail
-  if record and record.n > 0 and not record.acked and not options.find then
-    detail = (detail and detail .. "; " or "") .. "was begun and is repeated"
-  end
-  self:event(name, "planned", detail)
+  self:event(name, "planned", self:plan_detail(record, options))
   return pending.new(name)
 end
 
+-- Interrupted before its ack: what it made is found now, so that it can be taken back.
+function Door:find_for_undo(name, options, record)
+  if not options.find or record.n == 0 or record.undone then
+    return false
+  end
+  settle_children(self, name, record)
+  local found = in_step(self, name, options.find, record.key)
+  if found == nil then
+    return false
+  end
+  self:acknowledge(name, options, found)
+  return true
+end
+
+-- Steps taken back by an earlier `down` give what they gave, so that what it has spared can still be reached.
 function Door:collect(name, options)
   local record = self.run.steps[name]
   if record and record.undone then
     return record.result
-  end
-  if not record or not record.acked then
-    if record and record.n > 0 and not record.undone and options.find then
-      settle_children(self, name, record)
-      local found = options.find(record.key)
-      if found ~= nil then
-        self:acknowledge(name, options, found)
-        record = self.run.steps[name]
-      end
-    end
-    if not record or not record.acked then
-      error(COLLECTED, 0)
-    end
+  elseif not record or not record.acked and not self:find_for_undo(name, options, record) then
+    error(COLLECTED, 0)
   end
   table.insert(self.collected, { name = name, options = options, record = record })
   return record.result
@@ -323,7 +284,9 @@ function Door:step(name, options, f)
   return self:pass(name, options, f)
 end
 
---- As step(), for the library's own steps, which have more options: `again(record)`.
+--- As step(), for the library's own steps, which have more options: `again(record)` tells whether a journalled result
+--- does not count, `replace(result)` ends what the step made before it is done again with other inputs, `as_before` says
+--- that the inputs cannot be looked at here and are taken to be what they were.
 function Door:pass(name, options, f)
   if self.used[name] then
     errors.raise { cause = "usage", code = "DuplicateStep",

@@ -2,6 +2,7 @@
 local context = require "adt.context"
 local door = require "adt.door"
 local errors = require "adt.error"
+local guard = require "adt.guard"
 local jobstep = require "adt.jobstep"
 local pending = require "adt.pending"
 local task = require "adt.task"
@@ -155,7 +156,7 @@ end
 
 local function plan(x)
   local ctx = make_context(x)
-  local _, err = pending.guarding(run_stages, x, ctx)
+  local _, err = guard.planning(pending.guarding, run_stages, x, ctx)
   local on = err and pending.plan_end(err.inner)
   if on then
     x.emit { type = "plan_end", text = "from here it depends on " .. on }
@@ -192,10 +193,8 @@ end
 ---@return integer exit status
 ---@return adt.Error? error
 function M.execute(x)
-  ctask.locals().planning = x.mode == "plan" or nil
   local f = x.mode == "plan" and plan or x.mode == "down" and down or go
   local ok, exit, err = xpcall(f, errors.handler, x)
-  ctask.locals().planning = nil
   if ok then
     return exit, err
   end

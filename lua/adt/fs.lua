@@ -1,4 +1,5 @@
---- Files and folders. Recursive removal, copying and syncing wait; everything else is done when it returns.
+--- Files and folders. Recursive removal, copying and syncing wait; everything else is done when it returns. While a plan
+--- is made, what would change something raises cause "usage", code "WriteInPlan".
 local cfs = require "adt.c.fs"
 local process = require "adt.c.process"
 local errors = require "adt.error"
@@ -373,9 +374,6 @@ end
 ---@param options? { mode?: integer } permissions of a new file, default 384 (0600)
 ---@return adt.File
 function M.open(name, mode, options)
-  if mode ~= nil and mode ~= "r" then
-    guard.check("fs.open for writing")
-  end
   return file.open(name, mode, options)
 end
 

@@ -4,7 +4,8 @@ local ctask = require "adt.c.task"
 
 local M = {}
 
---- Raises cause "usage" if a plan is being made. Steps do not run then, so whoever asks stands outside of one.
+--- Raises cause "usage" if a plan is being made. Steps do not run then, so whoever asks stands outside of one. The
+--- library itself keeps nothing while it plans, so that nobody needs an exception.
 ---@param what string the function that would change something
 function M.check(what)
   if ctask.locals().planning then
@@ -14,21 +15,21 @@ function M.check(what)
   end
 end
 
---- Runs `f` although a plan is being made: for what the library keeps for itself, such as the key of the state folder.
+--- Runs `f` with every write refused, in it and in the tasks that it spawns.
 ---@param f fun(...): ...
 ---@return any ...
-function M.ours(f, ...)
+function M.planning(f, ...)
   local locals = ctask.locals()
-  local planning = locals.planning
-  locals.planning = nil
+  local outer = locals.planning
+  locals.planning = true
   local function ended(ok, ...)
-    locals.planning = planning
+    locals.planning = outer
     if not ok then
       error((...), 0)
     end
     return ...
   end
-  return ended(pcall(f, ...))
+  return ended(xpcall(f, errors.handler, ...))
 end
 
 return M

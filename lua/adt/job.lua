@@ -20,8 +20,8 @@ local M = {}
 ---@field env? table<string, string|number>
 ---@field secrets? table<string, adt.Secret>
 ---@field wrap? { cmd: string[], ranks: integer[]? } a program in front of the command, on chosen ranks
----@field limit? string|number duration; the job is ended after it
----@field retry? { on: string[], max: integer } causes after which the job is started again
+---@field limit? string|number duration; each attempt is ended after it
+---@field retry? { on: string[], max: integer } causes after which the job is started again, at most `max` times
 ---@field resume? "checkpoint" the program goes on by itself where a checkpoint is
 ---@field metrics? string|table|function log grammar
 ---@field artefacts? string[] what must be there afterwards, as patterns below the job's folder
@@ -41,9 +41,24 @@ local PER_NODE = { "gpu", "cpu", "neuron", "efa", "procs" }
 local ROLE = { "cmd", "nodes", "procs", "service" }
 local RETRY = { "on", "max" }
 local WRAP = { "cmd", "ranks" }
+local RETRY_ON = { "program", "node", "fabric", "preempted", "timeout", "capacity", "image", "service" }
+
+-- Longer words and values reach no program through every backend.
+local LONGEST_TEXT = 64 * 1024
 
 local function fail(name, message, hint)
   errors.raise { cause = "usage", code = "BadJob", message = ("job '%s': %s"):format(name, message), hint = hint }
+end
+
+local function check_text(name, text, what)
+  if text:find("\0", 1, true) then
+    fail(name, what .. " holds a NUL byte, which no program can be given")
+  elseif #text > LONGEST_TEXT then
+    fail(name, ("%s has %d bytes; at most %d are passed to a program"):format(what, #text, LONGEST_TEXT),
+      "write it to a file below ctx.dir and pass the file's name")
+  elseif not utf8.len(text) then
+    fail(name, what .. " is not UTF-8, so the journal cannot hold it", "pass it in a file")
+  end
 end
 
 local function argv(name, cmd, what)
@@ -60,8 +75,8 @@ local function argv(name, cmd, what)
     elseif type(word) ~= "string" and not pending.is(word) then
       fail(name, ("%s[%d] is a %s; words are texts and numbers"):format(what, i, type(word)))
     end
-    if type(word) == "string" and word:find("\0", 1, true) then
-      fail(name, ("%s[%d] holds a NUL byte, which no program can be given"):format(what, i))
+    if type(word) == "string" then
+      check_text(name, word, ("%s[%d]"):format(what, i))
     end
     words[i] = word
   end
@@ -86,6 +101,9 @@ local function environment(name, env)
       fail(name, ("env.%s is a secret"):format(key), "move it to secrets = { ... }")
     elseif type(value) == "boolean" or type(value) == "table" and not pending.is(value) then
       fail(name, ("env.%s is a %s; values are texts and numbers"):format(key, type(value)))
+    end
+    if type(value) == "string" then
+      check_text(name, value, "env." .. key)
     end
     out[key] = pending.is(value) and value or argv(name, { value }, "env." .. key)[1]
   end
@@ -145,6 +163,13 @@ local function retry_of(name, retry)
     return { on = {}, max = 0 }
   end
   errors.check_options(("job '%s', retry"):format(name), retry, RETRY)
+  for _, cause in ipairs(retry.on or {}) do
+    local near = errors.nearest(tostring(cause), RETRY_ON)
+    if near ~= cause then
+      fail(name, ("retry.on: there is no cause '%s'"):format(tostring(cause)),
+        near and ("did you mean '%s'?"):format(near) or "causes: " .. table.concat(RETRY_ON, ", "))
+    end
+  end
   return { on = retry.on or { "node", "preempted" }, max = count(name, retry.max, "retry.max", 1) }
 end
 
@@ -159,7 +184,7 @@ function M.check(spec)
   local name = spec[1]
   errors.check_options(("job '%s'"):format(name), spec, FIELDS)
   local launch = spec.launch or "plain"
-  local near = errors.nearest(launch, LAUNCH)
+  local near = errors.nearest(tostring(launch), LAUNCH)
   if near ~= launch then
     fail(name, ("unknown launch form '%s'"):format(launch), "one of: " .. table.concat(LAUNCH, ", "))
   end
@@ -174,9 +199,14 @@ function M.check(spec)
     artefacts = spec.artefacts or {}, collect = spec.collect or {},
   }
   for key, value in pairs(job.secrets) do
-    if not secret.is(value) then
-      fail(name, ("secrets.%s is no secret"):format(tostring(key)), "declare the parameter with adt.secret")
+    if type(key) ~= "string" or not key:match("^[%a_][%w_]*$") then
+      fail(name, ("'%s' is no name of an environment variable"):format(tostring(key)), "write secrets = { HF_TOKEN = p.token }")
+    elseif not secret.is(value) then
+      fail(name, ("secrets.%s is no secret"):format(key), "declare the parameter with adt.secret")
+    elseif job.env[key] ~= nil then
+      fail(name, ("%s stands in both env and secrets"):format(key))
     end
+    check_text(name, value:reveal(), "secrets." .. key)
   end
   if spec.wrap then
     errors.check_options(("job '%s', wrap"):format(name), spec.wrap, WRAP)

@@ -3,11 +3,13 @@ local door = require "adt.door"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local jobs = require "adt.job"
+local lines = require "adt.lines"
 local metrics = require "adt.metrics"
 local path = require "adt.path"
 local pending = require "adt.pending"
 local task = require "adt.task"
 local time = require "adt.time"
+local value = require "adt.output.value"
 local ctask = require "adt.c.task"
 
 local M = {}
@@ -21,16 +23,19 @@ Handle.__index = Handle
 -- News are looked for this often: soon after something has happened, seldom when nothing does.
 local POLL_FIRST, POLL_LAST = 0.02, 1.0
 
--- A line of output longer than this is shown and parsed in pieces.
-local LONGEST_LINE = 64 * 1024
+-- What is kept of the end of the log of whoever failed.
+local TAIL_BYTES, TAIL_LINES, TAIL_WIDTH = 64 * 1024, 12, 400
 
 local function dir_of(ctx, job, key)
   return path.join(ctx.run.dir, "jobs", key:match("^R%w+%-(.*)$") or job.name)
 end
 
--- What a change of would make another job of it; where it runs and how it is watched would not.
+-- What a change of would make another job of it. How it is watched would not, nor would a token that was renewed.
 local function inputs_of(job, target, files)
-  return { cmd = job.roles, launch = job.launch, env = job.env, secrets = job.secrets, files = files, wrap = job.wrap,
+  local secrets = {}
+  for name in pairs(job.secrets) do secrets[#secrets + 1] = name end
+  table.sort(secrets)
+  return { cmd = job.roles, launch = job.launch, env = job.env, secrets = secrets, files = files, wrap = job.wrap,
     per_node = job.per_node, image = job.image, target = target.name }
 end
 
@@ -43,7 +48,18 @@ end
 
 local function show_plan(ctx, job, target)
   if ctx.mode == "plan" then
-    ctx.emit { type = "rendered", stage = ctx.stage, step = job.name, name = job.name, text = target:render(job) }
+    local step = (ctx.prefix or "") .. job.name
+    ctx.emit { type = "rendered", stage = ctx.stage, step = step, name = job.name, text = target:render(job) }
+  end
+end
+
+-- A job that may still run must not be left behind when it is taken back or replaced.
+local function end_job(ctx, target, id)
+  local now = target:cancel(id)
+  if now.state == "unknown" then
+    errors.raise { cause = "unknown", code = "JobUnknown",
+      message = ("job %s cannot be ended: %s"):format(tostring(id), now.message or "its state cannot be told"),
+      hint = "see to it that it has ended, then `adtlua resume " .. ctx.run.id .. "`" }
   end
 end
 
@@ -54,21 +70,26 @@ end
 function M.submit(ctx, spec)
   local job = jobs.check(spec)
   local target = spec.on or ctx.target
+  if ctx.run and target.at then
+    target = target:at(ctx.run.dir)
+  end
   target:preflight(job)
   show_plan(ctx, job, target)
   local digest = type(spec.files) == "table" and not pending.is(spec.files) and spec.files.digest or nil
-  local handle = setmetatable({ ctx = ctx, job = job, target = target, name = job.name, spec = spec }, Handle)
+  local handle = setmetatable({ ctx = ctx, job = job, target = target, name = job.name, spec = spec,
+    step = (ctx.prefix or "") .. job.name }, Handle)
   handle.id = ctx.door:pass(job.name, {
     kind = "job", inputs = inputs_of(job, target, digest or job.files), again = failed_before(ctx),
     detail = ("%d process%s on %s"):format(job.world, job.world == 1 and "" or "es", target.name),
     find = function(key) return target:find(key, job, dir_of(ctx, job, key)) end,
-    undo = function(id) target:cancel(id) end,
+    undo = function(id) end_job(ctx, target, id) end,
+    replace = function(id) end_job(ctx, target, id) end,
   }, function(key)
     -- A ^C while it is being submitted would leave a job that nobody has heard of.
     return task.shield(target.submit, target, job, key, dir_of(ctx, job, key))
   end)
   if ctx.mode == "do" then
-    handle.record = ctx.run.steps[job.name]
+    handle.record = ctx.run.steps[handle.step]
   end
   return handle
 end
@@ -94,8 +115,13 @@ local function follower(handle)
   local record = handle.record
   local store = metrics.store()
   for _, row in ipairs(record.metrics or {}) do store:add(row) end
-  return setmetatable({ handle = handle, grammars = {}, store = store, cursor = record.offsets, partial = {}, rows = {},
-    shown = 0, journalled = time.monotonic() }, Follower)
+  local self = setmetatable({ handle = handle, grammars = {}, store = store, cursor = record.offsets, rows = {},
+    journalled = time.monotonic() }, Follower)
+  self.lines = lines.new(function(name, text)
+    local rank = name:match("/(.*)$") or name
+    self:line(tonumber(rank) or rank, text)
+  end)
+  return self
 end
 
 -- A grammar may hold a block that is not complete: each rank writes its own.
@@ -131,28 +157,10 @@ function Follower:line(rank, text)
   end
 end
 
--- Pieces end anywhere; the part after the last newline waits for the rest.
-function Follower:piece(piece)
-  local text = (self.partial[piece.name] or "") .. piece.text
-  local from = 1
-  while true do
-    local stop = text:find("\n", from, true)
-    if not stop then break end
-    self:line(piece.rank, text:sub(from, stop - 1))
-    from = stop + 1
-  end
-  text = text:sub(from)
-  while #text > LONGEST_LINE do
-    self:line(piece.rank, text:sub(1, LONGEST_LINE))
-    text = text:sub(LONGEST_LINE + 1)
-  end
-  self.partial[piece.name] = text
-end
-
 function Follower:read()
   local pieces, cursor = self.handle.target:logs(self.handle.id, { cursor = self.cursor })
   for _, piece in ipairs(pieces) do
-    self:piece(piece)
+    self.lines:feed(piece.name, piece.text)
   end
   self.cursor = cursor
   return #pieces > 0
@@ -164,19 +172,10 @@ function Follower:journal(now)
   if not now and time.monotonic() - self.journalled < 1 then return end
   local offsets = {}
   for name, offset in pairs(self.cursor or {}) do
-    offsets[name] = offset - #(self.partial[name] or "")
+    offsets[name] = offset - self.lines:waiting(name)
   end
-  self.handle.ctx.run:record { type = "metrics", step = self.handle.name, rows = self.rows, offsets = offsets }
+  self.handle.ctx.run:record { type = "metrics", step = self.handle.step, rows = self.rows, offsets = offsets }
   self.rows, self.journalled = {}, time.monotonic()
-end
-
-function Follower:last_lines()
-  for name, text in pairs(self.partial) do
-    if text ~= "" then
-      self:line(name:match("/(.*)$"), text)
-      self.partial[name] = ""
-    end
-  end
 end
 
 -- "Could not ask" is no end: the job is asked again until it says what became of it.
@@ -187,13 +186,14 @@ local function follow(handle)
     local now = handle:status()
     local news = f:read()
     f:journal()
-    if now.state == "unknown" then
+    if now.state == "unknown" or now.state == "absent" then
       errors.raise { cause = "unknown", code = "JobUnknown",
-        message = ("job '%s': %s"):format(handle.name, now.message or "its state cannot be told"),
+        message = ("job '%s': %s"):format(handle.name, now.message or now.state == "absent" and "the target does not know it any more"
+          or "its state cannot be told"),
         hint = "`adtlua resume " .. handle.ctx.run.id .. "` asks again" }
     elseif now.state ~= "running" then
       while f:read() do end
-      f:last_lines()
+      f.lines:finish()
       for _, grammar in pairs(f.grammars) do
         f:record(grammar and grammar:finish())
       end
@@ -224,12 +224,16 @@ local function artefacts(handle, base)
   return found, missing
 end
 
+-- Below the job's folder with their folders, so that files of one name do not replace each other.
 local function collect(handle, base)
   local into = path.join(handle.ctx.run.dir, "collected", handle.name)
+  base = path.normalize(base)
   for _, pattern in ipairs(handle.job.collect) do
     for _, file in ipairs(fs.glob(pattern:sub(1, 1) == "/" and pattern or path.join(base, pattern))) do
-      fs.mkdir(into, { parents = true })
-      fs.copy(file, path.join(into, path.name(file)))
+      local below = file:sub(1, #base + 1) == base .. "/" and file:sub(#base + 2) or path.name(file)
+      local to = path.join(into, below)
+      fs.mkdir(path.dir(to), { parents = true })
+      fs.copy(file, to)
     end
   end
 end
@@ -237,14 +241,13 @@ end
 -- The end of the log of whoever failed first says more than any sentence of ours.
 local function tail_of(handle, rank)
   local text = ""
-  local pieces = handle.target:logs(handle.id, { rank = rank, max = 1 << 20 })
-  for _, piece in ipairs(pieces) do text = piece.text end
-  local lines = {}
-  for line in text:gmatch("[^\n]+") do
-    lines[#lines + 1] = line
-    if #lines > 12 then table.remove(lines, 1) end
+  for _, piece in ipairs(handle.target:logs(handle.id, { rank = rank, tail = TAIL_BYTES })) do text = piece.text end
+  local tail = {}
+  for line in text:gmatch("[^\r\n]+") do
+    tail[#tail + 1] = value.safe(#line > TAIL_WIDTH and line:sub(1, TAIL_WIDTH) .. lines.CUT or line)
+    if #tail > TAIL_LINES then table.remove(tail, 1) end
   end
-  return lines
+  return tail
 end
 
 local function raise_end(handle, ended)
@@ -267,7 +270,7 @@ local function record_end(handle, now)
   end
   collect(handle, base)
   now.artefacts, now.attempts = found, nil
-  handle.ctx.run:record({ type = "ended", step = handle.name, result = now }, true)
+  handle.ctx.run:record({ type = "ended", step = handle.step, result = now }, true)
   return now
 end
 
@@ -313,7 +316,7 @@ end
 M.DETACH = setmetatable({}, { __tostring = function() return "detached" end })
 
 function Handle:ended_or_stop()
-  local record = self.ctx.run.steps[self.name]
+  local record = self.ctx.run.steps[self.step]
   if not record or not record.ended or record.ended.state ~= "done" then
     error(door.collected, 0)
   end
@@ -339,22 +342,20 @@ local GREP_MOST = 1 << 30
 ---@param pattern string
 ---@return string[][]
 function Result:grep(pattern)
-  local found, cursor, partial, bytes = {}, nil, {}, 0
+  local found, bytes, cursor = {}, 0, nil
+  local split = lines.new(function(_, text)
+    local captures = { text:match(pattern) }
+    if captures[1] then found[#found + 1] = captures end
+  end)
   repeat
     local pieces
     pieces, cursor = self.target:logs(self.id, { cursor = cursor })
     for _, piece in ipairs(pieces) do
-      local text = (partial[piece.name] or "") .. piece.text
       bytes = bytes + #piece.text
-      local from = 1
-      for at in text:gmatch("()\n") do
-        local captures = { text:sub(from, at - 1):match(pattern) }
-        if captures[1] then found[#found + 1] = captures end
-        from = at + 1
-      end
-      partial[piece.name] = text:sub(math.max(from, #text - LONGEST_LINE))
+      split:feed(piece.name, piece.text)
     end
   until #pieces == 0 or bytes > GREP_MOST
+  split:finish()
   return found
 end
 

@@ -3,12 +3,12 @@ local cfault = require "adt.c.fault"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local json = require "adt.json"
-local task = require "adt.task"
 
 local M = {}
 
 ---@class adt.Journal
 ---@field path string
+---@field size integer of the whole lines in it, in bytes
 local Journal = {}
 Journal.__index = Journal
 
@@ -30,7 +30,7 @@ local function parse(file, text)
       corrupt(file, line, "a line of more than 8 MiB")
     end
     local record, err = errors.try(json.decode, row)
-    if not record then
+    if err then
       corrupt(file, line, err.message)
     elseif type(record) ~= "table" or type(record.type) ~= "string" then
       corrupt(file, line, "a line that is no record")
@@ -68,36 +68,40 @@ function M.open(file)
   return setmetatable({ path = file, handle = fs.open(file, "a"), size = size }, Journal), records
 end
 
---- Appends a record; with `durable` it is on the disk when this returns (the task waits meanwhile).
+-- A cancelled task must not take a line for lost because it could not wait for the disk.
+local function write_line(handle, line, durable)
+  handle:write(line)
+  if durable then
+    require("adt.task").shield(handle.sync, handle)
+  end
+end
+
+--- Appends a record; with `durable` it is on the disk when this returns (the task waits meanwhile, also a cancelled one).
 ---@param record table with `type`
 ---@param durable? boolean
+--- Raises config: the disk is full or broken; what was journalled before stays as it was.
 function Journal:append(record, durable)
   record.t = record.t or require("adt.time").now()
   local line = require("adt.c.secret").redact(json.encode(record)) .. "\n"
-  if cfault.hit("journal.before") then
-    errors.raise { cause = "config", code = "ENOSPC", message = "cannot write " .. self.path .. ": no space left" }
-  end
+  cfault.hit "journal.before"
   if cfault.hit("journal.torn") then
     self.handle:write(line:sub(1, #line // 2))
     cfault.arm "journal.die:kill"
     cfault.hit "journal.die"
   end
-  local _, err = errors.try(self.handle.write, self.handle, line)
-  if not err and durable then
-    -- Somebody who stops following must not lose what has just been done.
-    _, err = errors.try(task.shield, self.handle.sync, self.handle)
-  end
+  local _, err = errors.try(write_line, self.handle, line, durable)
   if err then
     -- Half a line in the middle of the file would make the rest unreadable.
     errors.try(fs.truncate, self.path, self.size)
     errors.raise { cause = "config", code = err.code, inner = err,
       message = ("cannot write the journal %s: %s"):format(self.path, err.message),
-      hint = "free space there, then `adtlua resume`: nothing that was done is lost" }
+      hint = "mend that (`df -h` shows full disks), then `adtlua resume`: nothing that was done is lost" }
   end
   self.size = self.size + #line
   cfault.hit "journal.after"
 end
 
+--- Closes the file; what was appended durably is on the disk already.
 function Journal:close()
   self.handle:close()
 end

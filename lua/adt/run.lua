@@ -6,6 +6,7 @@ local metrics = require "adt.metrics"
 local owner = require "adt.owner"
 local path = require "adt.path"
 local state = require "adt.state"
+local stepdata = require "adt.stepdata"
 
 local M = {}
 
@@ -16,7 +17,7 @@ local M = {}
 ---@field n integer how many times an intent of this step was journalled with new inputs
 ---@field acked? boolean
 ---@field result any
----@field undone? boolean
+---@field undone? boolean taken back; `result` is what it was
 ---@field children table[] { pid, start_time, boot_id, host } not known to have ended
 ---@field ended? table what became of what the step started (a job's end)
 
@@ -27,6 +28,8 @@ local M = {}
 ---@field steps table<string, adt.StepRecord>
 ---@field order string[] names of acked steps, oldest first
 ---@field finished? table the last "end" record, unless the run went on after it
+---@field stage_order string[] in which the stages began first
+---@field taken_over? boolean the last owner was overridden: what it started on hosts that cannot be seen counts as ended
 local Run = {}
 Run.__index = Run
 
@@ -53,7 +56,16 @@ function APPLY.run(run, record)
   run.head = record
 end
 
+-- Results name files by their place in the folder that the run had when they were journalled.
+local function here(run, value)
+  if run.was and run.was ~= run.dir then
+    return stepdata.relocate(value, run.was, run.dir)
+  end
+  return value
+end
+
 function APPLY.begin(run, record)
+  run.was = record.dir
   run.finished = nil
   run.begun = record
   run.digest = record.digest or run.digest
@@ -73,7 +85,7 @@ end
 
 function APPLY.ack(run, record)
   local step = step_of(run, record.step)
-  step.acked, step.result, step.children, step.acked_at = true, record.result, {}, record.t
+  step.acked, step.result, step.children, step.acked_at = true, here(run, record.result), {}, record.t
   step.kind = record.kind
   forget_order(run, record.step)
   table.insert(run.order, record.step)
@@ -87,7 +99,7 @@ function APPLY.undone(run, record)
 end
 
 function APPLY.ended(run, record)
-  step_of(run, record.step).ended = record.result
+  step_of(run, record.step).ended = here(run, record.result)
 end
 
 function APPLY.metrics(run, record)
@@ -100,6 +112,9 @@ function APPLY.metrics(run, record)
 end
 
 function APPLY.stage(run, record)
+  if not run.stages[record.stage] then
+    table.insert(run.stage_order, record.stage)
+  end
   run.stages[record.stage] = record
 end
 
@@ -123,14 +138,20 @@ local function apply(run, record)
   end
 end
 
-local function replay(id, dir, records)
-  local run = setmetatable({ id = id, dir = dir, steps = {}, order = {}, stages = {}, checks = {} }, Run)
+local function replay(dir, records)
+  local run = setmetatable({ dir = dir, steps = {}, order = {}, stages = {}, stage_order = {}, checks = {} }, Run)
   for _, record in ipairs(records) do
     apply(run, record)
   end
   if not run.head then
     errors.raise { cause = "config", code = "EmptyRun", where = dir, message = "this run was never begun",
       hint = "start it again; `adtlua gc --delete` removes the folder" }
+  end
+  -- Not the folder's name: that may be a copy's.
+  run.id = run.head.id
+  if type(run.id) ~= "string" or not run.id:match("^R%w+$") then
+    errors.raise { cause = "config", code = "CorruptJournal", where = path.join(dir, "journal.ndjson") .. ":1",
+      message = "the journal of this run is damaged: its first record has no id", hint = "restore it from a copy" }
   end
   return run
 end
@@ -187,43 +208,47 @@ function M.resolve(text)
     hint = near and ("did you mean %s?"):format(near) or "`adtlua history` lists the runs of this state folder" }
 end
 
+local function journal_file(dir)
+  local file = path.join(dir, "journal.ndjson")
+  if not fs.exists(file) then
+    errors.raise { cause = "usage", code = "NoRun", where = dir, message = "this folder is no run: it has no journal",
+      hint = "`adtlua history` lists the runs of this state folder" }
+  end
+  return file
+end
+
 --- Reads a run without becoming its owner.
 ---@param text string id, beginning of an id, folder, or "last"
 ---@return adt.Run
 function M.read(text)
-  local id, dir = M.resolve(text)
-  local file = path.join(dir, "journal.ndjson")
-  if not fs.exists(file) then
-    errors.raise { cause = "usage", code = "NoRun", where = dir, message = "this folder is no run: it has no journal" }
-  end
-  return replay(id, dir, (journal.read(file)))
+  local _, dir = M.resolve(text)
+  return replay(dir, (journal.read(journal_file(dir))))
 end
 
-local function begin(run, head, recipe)
-  run.owner = owner.acquire(run.dir)
-  run.journal = journal.open(path.join(run.dir, "journal.ndjson"))
-  run.journal:append(head, true)
-  if recipe then
-    fs.copy(recipe, path.join(run.dir, "recipe.lua"))
-  end
-end
-
---- Makes a new run and becomes its owner. Raises cause "config" where that is not possible, and leaves nothing then.
+--- Makes a new run and becomes its owner.
 ---@param head table recipe, digest, params and so on: the first record
----@param recipe? string file that is kept with the run
+---@param recipe? string file to be kept beside the journal, for whoever has no other copy
 ---@return adt.Run
 function M.create(head, recipe)
   local id = require("adt.random").id()
-  local dir = state.make(path.join(state.make(state.runs()), id))
-  head.type, head.v, head.id = "run", 1, id
-  local run = replay(id, dir, { head })
-  local _, err = errors.try(begin, run, head, recipe)
-  if err then
-    errors.try(run.close, run)
-    errors.try(fs.remove, dir, { recursive = true })
-    errors.raise { cause = "config", code = err.code, inner = err,
-      message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
-      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
+  local dir = path.join(state.make(state.runs()), id)
+  state.make(dir)
+  local own = owner.acquire(dir)
+  local run, err = errors.try(function()
+    fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
+    if recipe then
+      fs.copy(recipe, path.join(dir, "recipe.lua"))
+    end
+    local j = journal.open(path.join(dir, "journal.ndjson"))
+    head.type, head.v, head.id = "run", 1, id
+    j:append(head, true)
+    local run = replay(dir, { head })
+    run.journal, run.owner = j, own
+    return run
+  end)
+  if not run then
+    own:close()
+    error(err, 0)
   end
   return run
 end
@@ -233,26 +258,51 @@ end
 ---@param take_over? boolean
 ---@return adt.Run
 function M.open(text, take_over)
-  local id, dir = M.resolve(text)
-  local file = path.join(dir, "journal.ndjson")
-  if not fs.exists(file) then
-    errors.raise { cause = "usage", code = "NoRun", where = dir, message = "this folder is no run: it has no journal" }
-  end
+  local _, dir = M.resolve(text)
+  local file = journal_file(dir)
   local own = owner.acquire(dir, take_over)
-  local ok, j, records = pcall(journal.open, file)
-  if not ok then
+  local run, err = errors.try(function()
+    local j, records = journal.open(file)
+    local run = replay(dir, records)
+    run.journal, run.owner, run.taken_over = j, own, take_over
+    return run
+  end)
+  if not run then
     own:close()
-    error(j, 0)
+    error(err, 0)
   end
-  local run = replay(id, dir, records)
-  run.journal, run.owner = j, own
   return run
+end
+
+--- The secret key that this run's digests of inputs are made with, so that a journal that leaves the machine does not
+--- let anybody guess a short input. It lies in the run's folder, since whoever gets the whole folder must be able to
+--- resume: there the same inputs must have the same digests.
+---@return string 64 hexadecimal digits
+function Run:key()
+  if not self.secret_key then
+    local file = path.join(self.dir, "key")
+    local key, err = errors.try(fs.read, file, { max = 128 })
+    if not key or #key ~= 64 or not key:match("^%x+$") then
+      errors.raise { cause = "config", code = "BadKey", where = file, inner = err,
+        message = "this run's key is not there: inputs cannot be compared with what they were",
+        hint = "copy the whole folder of the run, the file `key` included" }
+    end
+    self.secret_key = key
+  end
+  return self.secret_key
 end
 
 --- Journals a record and takes note of it.
 ---@param record table
 ---@param durable? boolean
+--- Raises: busy, when the run was taken over; config, when it cannot be written.
 function Run:record(record, durable)
+  if durable then
+    self.owner:check()
+  end
+  if record.type == "begin" then
+    record.dir = self.dir
+  end
   self.journal:append(record, durable)
   apply(self, record)
 end
@@ -261,11 +311,9 @@ end
 function Run:close()
   if self.journal then
     self.journal:close()
-  end
-  if self.owner then
     self.owner:close()
+    self.journal, self.owner = nil, nil
   end
-  self.journal, self.owner = nil, nil
 end
 
 Run.__close = Run.close

@@ -61,7 +61,7 @@ function M.describe(r)
     jobs[i] = { name = job.name, id = job.id, state = job.ended and job.ended.state or "running" }
   end
   local checks = json.array {}
-  for _, stage in ipairs { "deploy", "build", "run", "validate" } do
+  for _, stage in ipairs(r.stage_order) do
     for _, check in ipairs(r.checks[stage] or {}) do
       checks[#checks + 1] = { stage = stage, name = check.name, ok = check.ok, evidence = check.evidence }
     end

@@ -1,7 +1,6 @@
 --- The target that a run's jobs were submitted to, for commands that look at a run from outside.
 local config = require "adt.config"
 local errors = require "adt.error"
-local path = require "adt.path"
 
 local M = {}
 
@@ -11,10 +10,7 @@ local M = {}
 function M.of(r)
   local target = config.make_target(config.load(), r.head.target or "local")
   -- A copied run folder is read where it lies.
-  if target.kind == "local" then
-    target.root = path.absolute(r.dir)
-  end
-  return target
+  return target.at and target:at(r.dir) or target
 end
 
 --- What a job does now; "unknown" with the reason when it cannot be asked.

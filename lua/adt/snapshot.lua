@@ -68,6 +68,12 @@ local function step(ctx, label, from, names, values, convert)
   return result
 end
 
+-- A run that was copied to where its recipe's folders are not: its own snapshot is what it had.
+local function snapshot_alone(ctx, label, missing)
+  return ctx.door:pass(label, { kind = "files", as_before = true, outputs = function(r) return { r.path } end,
+    undo = function(r) fs.remove(r.path, { recursive = true }) end }, function() error(missing, 0) end)
+end
+
 -- Each file uses some of the values; one that no file uses is a mistake.
 local function refuse_unused(dir, names, values)
   local template, used, holes = require "adt.template", {}, {}
@@ -91,7 +97,10 @@ end
 ---@param name string
 ---@param values? table<string, any>
 function M.template(ctx, name, values)
-  local dir = ctx:template_dir(name)
+  local dir, missing = errors.try(ctx.template_dir, ctx, name)
+  if not dir then
+    return snapshot_alone(ctx, "template:" .. name, missing)
+  end
   local convert, digest
   if values then
     local template = require "adt.template"

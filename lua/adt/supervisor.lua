@@ -1,5 +1,6 @@
 --- The life of a local job: a process of its own session that starts the ranks, ends them together, starts them again
 --- where asked to, and writes what became of them. It is this program, started as `adtlua supervise DIR`.
+local cfault = require "adt.c.fault"
 local errors = require "adt.error"
 local cnet = require "adt.c.net"
 local ctask = require "adt.c.task"
@@ -17,18 +18,28 @@ local GRACE = 5
 
 local SIGTERM = 15
 
+-- Room for the last word on a disk that the job itself may fill, and how often it is tried again.
+local RESERVE, LAST_WORD_TRIES = 64 * 1024, 60
+
+-- Shorter secrets would be found in innocent text (as adt.c.secret has it).
+local SHORTEST_SECRET = 8
+
 --- Takes the job, once: the folder `claim` comes into being with its content, or is there already.
 local function claim(dir)
-  local mine = path.join(dir, "claim." .. process.self().pid)
   local me = process.self()
+  local mine = path.join(dir, "claim." .. me.pid)
   fs.mkdir(mine)
   fs.write(path.join(mine, "owner.json"),
-    json.encode { pid = me.pid, start_time = me.start_time, host = me.host, boot_id = me.boot_id }, { sync = true })
+    json.encode { pid = me.pid, start_time = me.start_time, host = me.host, boot_id = me.boot_id, dir = fs.realpath(dir) },
+    { sync = true })
+  fs.write(path.join(mine, "reserve"), ("\0"):rep(RESERVE), { sync = true })
+  cfault.hit "supervisor.claim"
   local _, err = errors.try(fs.rename, mine, path.join(dir, "claim"))
   if err then
     fs.remove(mine, { recursive = true })
     return false
   end
+  cfault.hit "supervisor.claimed"
   return true
 end
 
@@ -49,8 +60,8 @@ local function wrapped(spec, rank)
     return rank.role.cmd
   end
   local chosen = not spec.wrap.ranks
-  for _, r in ipairs(spec.wrap.ranks or {}) do
-    chosen = chosen or r == rank.rank
+  for _, n in ipairs(spec.wrap.ranks or {}) do
+    chosen = chosen or n == rank.rank
   end
   if not chosen then
     return rank.role.cmd
@@ -86,7 +97,8 @@ local function rank_env(job, rank, ports)
 end
 
 local function spawn_rank(job, rank, ports)
-  local words = table.move(wrapped(job.spec, rank), 1, #wrapped(job.spec, rank), 1, {})
+  local cmd = wrapped(job.spec, rank)
+  local words = table.move(cmd, 1, #cmd, 1, {})
   words.env = rank_env(job, rank, ports)
   words.cwd = job.spec.files or job.dir
   words.stdout = { file = path.join(job.folder, ("rank-%s.log"):format(rank.label)), append = true }
@@ -100,7 +112,8 @@ local function write_state(job, ranks)
   for i, rank in ipairs(ranks) do
     list[i] = { rank = rank.label, pid = rank.child and rank.child.pid, start_time = rank.child and rank.child:start_time() }
   end
-  fs.write(path.join(job.dir, "state.json"),
+  -- News for people; a full disk must not end the job for it.
+  errors.try(fs.write, path.join(job.dir, "state.json"),
     json.encode { state = "running", attempt = job.attempt, started = job.started, ranks = list }, { atomic = true })
 end
 
@@ -130,58 +143,61 @@ local function describe(rank, ended)
   return { rank = rank.label, code = ended.code, signal = ended.signal, stopped = rank.stopped or nil }
 end
 
--- What ended the attempt: the first rank that failed by itself, a limit, a cancel; or nothing, and all is well.
-local function watch_ranks(job, ranks, outcome)
-  local trainers = 0
-  for _, rank in ipairs(ranks) do
-    trainers = trainers + (rank.role.service and 0 or 1)
+local function how_it_ended(result)
+  if result.signal == "SIGKILL" then
+    return "was ended by SIGKILL (by somebody, or by the kernel for want of memory: see dmesg)"
   end
-  local function ended(rank, result)
-    rank.ended, rank.result = true, result
-    if not result.ok and not rank.stopped and not outcome.cause then
-      outcome.cause, outcome.rank, outcome.exit, outcome.signal = "program", rank.label, result.code, result.signal
-      outcome.message = ("rank %s %s"):format(rank.label, result.signal and "was ended by " .. result.signal
-        or "exited with status " .. tostring(result.code))
-      job.stop = true
-    elseif not rank.role.service then
-      trainers = trainers - 1
-      job.stop = job.stop or trainers == 0
-    end
-  end
-  for _, rank in ipairs(ranks) do
-    task.spawn(function() ended(rank, rank.child:wait()) end)
-  end
-  local deadline = job.spec.limit and job.started + job.spec.limit
-  while true do
-    if job.cancelled then
-      outcome.cause, outcome.message = outcome.cause or "cancelled", "the job was cancelled"
-    elseif deadline and time.now() > deadline and not outcome.cause then
-      outcome.cause, outcome.message = "timeout", ("the job ran longer than its limit of %g s"):format(job.spec.limit)
-    end
-    if outcome.cause or job.stop then
-      stop(ranks)
-      return
-    end
-    ctask.sleep(0.02)
+  return result.signal and "was ended by " .. result.signal or "exited with status " .. tostring(result.code)
+end
+
+-- Takes note of a rank's end: the first that failed by itself ends the attempt, and so does the last that is no service.
+local function rank_ended(job, rank, outcome)
+  rank.result, rank.ended = rank.child:wait(), true
+  if not rank.result.ok and not rank.stopped and not outcome.cause then
+    outcome.cause, outcome.rank, outcome.exit, outcome.signal = "program", rank.label, rank.result.code, rank.result.signal
+    outcome.message = ("rank %s %s"):format(rank.label, how_it_ended(rank.result))
+  elseif not rank.role.service then
+    job.left = job.left - 1
   end
 end
 
+-- Each rank is waited for from its start, also when a later one cannot be started.
 local function start_ranks(job, ranks, outcome)
   local ports = {}
   for _, role in ipairs(job.spec.roles) do
     ports[role.name] = errors.check(cnet.free_port())
+  end
+  job.left = 0
+  for _, rank in ipairs(ranks) do
+    job.left = job.left + (rank.role.service and 0 or 1)
   end
   for _, rank in ipairs(ranks) do
     local child, err = errors.try(spawn_rank, job, rank, ports)
     if not child then
       outcome.cause, outcome.message = "program", ("rank %s could not be started: %s"):format(rank.label, err.message)
       outcome.rank, outcome.exit = rank.label, 127
-      stop(ranks)
-      return false
+      return
     end
     rank.child = child
+    task.spawn(rank_ended, job, rank, outcome)
   end
-  return true
+  cfault.hit "supervisor.started"
+  write_state(job, ranks)
+end
+
+-- Until the attempt is over: all ended well, one failed, the limit was reached, or somebody cancelled.
+local function watch_ranks(job, ranks, outcome)
+  local deadline = job.spec.limit and time.monotonic() + job.spec.limit
+  while not outcome.cause and job.left > 0 do
+    if job.cancelled then
+      outcome.cause, outcome.message = "cancelled", "the job was cancelled"
+    elseif deadline and time.monotonic() > deadline then
+      outcome.cause, outcome.message = "timeout", ("the job ran longer than its limit of %g s"):format(job.spec.limit)
+    else
+      ctask.sleep(0.02)
+    end
+  end
+  stop(ranks)
 end
 
 -- What ranks have started outlives them here at most until the next attempt.
@@ -194,18 +210,53 @@ local function end_orphans()
   end
 end
 
+-- What a rank has printed of its secrets is overwritten in place, so that whoever reads the log by offsets stays right.
+local function mask(file, values)
+  local handle <close> = fs.open(file, "r+")
+  local longest, offset = 0, 0
+  for _, value in pairs(values) do longest = math.max(longest, #value) end
+  while true do
+    local text = handle:pread(offset, 1 << 20)
+    if not text then return end
+    for _, value in pairs(values) do
+      local at = #value >= SHORTEST_SECRET and text:find(value, 1, true)
+      while at do
+        handle:seek(offset + at - 1)
+        handle:write(("*"):rep(#value))
+        at = text:find(value, at + #value, true)
+      end
+    end
+    if #text < 1 << 20 then return end
+    offset = offset + #text - longest + 1
+  end
+end
+
+local function mask_logs(job)
+  if next(job.secrets) then
+    for _, name in ipairs(fs.list(job.folder)) do
+      local _, err = errors.try(mask, path.join(job.folder, name), job.secrets)
+      if err then
+        io.stderr:write(("secrets could not be overwritten in %s: %s\n"):format(name, err.message))
+      end
+    end
+  end
+end
+
 local function run_attempt(job)
   job.folder = path.join(job.dir, "attempt-" .. job.attempt)
-  fs.mkdir(job.folder, { parents = true })
-  job.stop = false
   local ranks, outcome = ranks_of(job.spec), { attempt = job.attempt }
-  task.group(function()
-    if start_ranks(job, ranks, outcome) then
-      write_state(job, ranks)
+  local _, err = errors.try(function()
+    fs.mkdir(job.folder, { parents = true })
+    task.group(function()
+      start_ranks(job, ranks, outcome)
       watch_ranks(job, ranks, outcome)
-    end
+    end)
   end)
+  if err then
+    outcome.cause, outcome.message = "node", "the job could not be started or watched: " .. err.message
+  end
   end_orphans()
+  errors.try(mask_logs, job)
   outcome.ranks = json.array {}
   for i, rank in ipairs(ranks) do
     outcome.ranks[i] = rank.result and describe(rank, rank.result) or { rank = rank.label }
@@ -214,7 +265,7 @@ local function run_attempt(job)
 end
 
 local function may_retry(job, outcome)
-  if not outcome.cause or outcome.cause == "cancelled" or job.attempt > job.spec.retry.max then
+  if not outcome.cause or job.cancelled or job.attempt > job.spec.retry.max then
     return false
   end
   for _, cause in ipairs(job.spec.retry.on) do
@@ -237,34 +288,46 @@ local function run_job(job)
   end
 end
 
+-- The last word must be said: room was kept for it, and a disk that is full or away may come back.
+local function write_last_word(job, text)
+  errors.try(fs.remove, path.join(job.dir, "claim", "reserve"))
+  for try = 1, LAST_WORD_TRIES do
+    local _, err = errors.try(fs.write, path.join(job.dir, "exit.json"), text, { atomic = true, sync = true })
+    if not err then
+      return
+    elseif try == LAST_WORD_TRIES or not fs.exists(job.dir) then
+      error(err, 0)
+    end
+    ctask.sleep(1)
+  end
+end
+
 local function finish(job, outcome, attempts)
   local state = not outcome.cause and "done" or outcome.cause == "cancelled" and "cancelled" or "failed"
-  fs.write(path.join(job.dir, "exit.json"), json.encode {
+  write_last_word(job, json.encode {
     state = state, cause = outcome.cause, message = outcome.message, rank = outcome.rank, signal = outcome.signal,
     exit = outcome.exit or (state == "done" and 0 or nil), attempt = outcome.attempt, attempts = attempts,
-    ranks = outcome.ranks, started = job.started, ended = time.now(), seconds = time.now() - job.started,
-  }, { atomic = true, sync = true })
+    ranks = outcome.ranks, started = job.started, ended = time.now(), seconds = time.monotonic() - job.began,
+  })
 end
 
--- A cancel comes as a signal, or as a file that was there before we could be told. The signal is listened for before
--- the job is claimed: whoever sees the claim may send it.
+-- Several may cancel; each signal must find us listening.
 local function listen(job)
-  local listener = task.spawn(function()
+  while true do
     ctask.signal(SIGTERM)
     job.cancelled = true
-  end)
-  ctask.yield()
-  return listener
+  end
 end
 
+-- A cancel comes as a file before we could be told, as a signal afterwards; so we listen before anybody can know us.
 local function supervise(job)
   task.group(function()
-    local listener = listen(job)
+    local listener = task.spawn(listen, job)
+    task.yield()
     if claim(job.dir) then
-      job.cancelled = job.cancelled or fs.exists(path.join(job.dir, "cancel"))
       process.reaper()
-      local outcome, attempts = run_job(job)
-      finish(job, outcome, attempts)
+      job.cancelled = job.cancelled or fs.exists(path.join(job.dir, "cancel"))
+      finish(job, run_job(job))
     end
     listener:cancel()
   end)
@@ -280,7 +343,8 @@ function M.main(dir)
     return 0
   end
   local spec = json.decode(fs.read(path.join(dir, "job.json")))
-  local job = { dir = dir, spec = spec, secrets = json.decode(line).secrets, started = time.now(), attempt = 1 }
+  local job = { dir = dir, spec = spec, secrets = json.decode(line).secrets, started = time.now(), began = time.monotonic(),
+    attempt = 1 }
   for _, value in pairs(job.secrets) do
     require("adt.c.secret").add(value)
   end

@@ -46,13 +46,29 @@ function M.duration(seconds)
   return table.concat(parts)
 end
 
+--- A number as the shortest of the usual texts that read as the same number again.
+---@param value number
+---@return string
+function M.number(value)
+  if value == math.tointeger(value) then
+    return ("%d"):format(value)
+  end
+  local text = ("%.15g"):format(value)
+  return tonumber(text) == value and text or ("%.17g"):format(value)
+end
+
 --- A duration as a text that seconds() reads back as the same number: "1h30m", "0.25s".
 ---@param seconds number
 ---@return string
 function M.exact_duration(seconds)
   local whole = math.tointeger(seconds)
   if not whole then
-    return ("%.17g"):format(seconds):match("e") and ("%.17f"):format(seconds) .. "s" or ("%.17gs"):format(seconds)
+    -- seconds() knows no exponents.
+    local text, digits = M.number(seconds), 17
+    while text:find("e", 1, true) or digits < 99 and tonumber(text) ~= seconds do
+      text, digits = ("%." .. digits .. "f"):format(seconds), digits + 1
+    end
+    return text .. "s"
   end
   local parts = {}
   for _, unit in ipairs(PARTS) do
@@ -73,17 +89,6 @@ function M.exact_size(bytes)
     bytes, i = bytes // 1024, i + 1
   end
   return bytes .. names[i]
-end
-
---- A number as the shortest of the usual texts that read as the same number again.
----@param value number
----@return string
-function M.number(value)
-  if value == math.tointeger(value) then
-    return ("%d"):format(value)
-  end
-  local text = ("%.15g"):format(value)
-  return tonumber(text) == value and text or ("%.17g"):format(value)
 end
 
 local BYTES = { [""] = 1, b = 1 }

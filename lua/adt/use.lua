@@ -51,7 +51,7 @@ function M.use(ctx, name, params)
   local values, results = values_of(recipe, params or {}), {}
   local outer = ctx.door
   local inner = setmetatable({
-    recipe = recipe, file = file,
+    recipe = recipe, file = file, prefix = (ctx.prefix or "") .. name .. "/",
     door = setmetatable({
       pass = function(_, step, options, f) return outer:pass(name .. "/" .. step, options, f) end,
       step = function(_, step, options, f) return outer:step(name .. "/" .. step, options, f) end,

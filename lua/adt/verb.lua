@@ -88,11 +88,19 @@ local function run_for_stage(recipe, stage, values)
   end
 end
 
+-- Something stands, or was begun and may stand.
+local function has_something(r)
+  for _, step in pairs(r.steps) do
+    if step.n > 0 and not step.undone then return true end
+  end
+  return false
+end
+
 local function newest_run(recipe, name)
   local ids = run.ids()
   for i = #ids, 1, -1 do
     local r = errors.try(run.read, ids[i])
-    if r and r.head.recipe == recipe.name and r.head.name == name and #r.order > 0 then
+    if r and r.head.recipe == recipe.name and r.head.name == name and has_something(r) then
       return r.id
     end
   end
@@ -216,7 +224,11 @@ end
 local function open_or_create(x, recipe, id, values, given, digest)
   if id then
     x.run = run.open(id, given["take-over"])
-    check_unchanged(x.run, digest, given)
+    local _, err = errors.try(check_unchanged, x.run, digest, given)
+    if err then
+      x.run:close()
+      error(err, 0)
+    end
     x.resumed_after_end = x.run.finished ~= nil and x.run.finished.state ~= "detached"
     return "resume"
   end

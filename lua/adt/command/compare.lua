@@ -19,6 +19,13 @@ local function short(value)
   return type(value) == "string" and value or json.encode(value)
 end
 
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 -- Each fact of a run by name, in the order in which they are shown.
 local function facts_of(r)
   local facts, order = {}, {}
@@ -31,14 +38,14 @@ local function facts_of(r)
   add("recipe", r.head.recipe)
   add("target", r.head.target)
   add("version", r.head.version)
-  local names = {}
-  for name in pairs(r.head.params or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do add("param " .. name, r.head.params[name]) end
-  for stage, record in pairs(r.stages) do
+  for _, name in ipairs(sorted_keys(r.head.params or {})) do add("param " .. name, r.head.params[name]) end
+  for _, stage in ipairs(r.stage_order) do
+    local record = r.stages[stage]
     if record.seconds then add("stage " .. stage, units.duration(record.seconds)) end
   end
-  for job, store in pairs(runs.metrics(r)) do
+  local stores = runs.metrics(r)
+  for _, job in ipairs(sorted_keys(stores)) do
+    local store = stores[job]
     for _, key in ipairs { "loss", "tokens/s", "step_time" } do
       local series = store[key]
       if series and #series > 0 then
@@ -48,7 +55,7 @@ local function facts_of(r)
       end
     end
   end
-  for _, stage in ipairs { "build", "run", "validate" } do
+  for _, stage in ipairs(r.stage_order) do
     for _, check in ipairs(r.checks[stage] or {}) do
       add("check " .. check.name, check.ok and "ok" or "FAILED")
     end

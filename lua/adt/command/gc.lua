@@ -1,6 +1,7 @@
 --- `adtlua gc [--delete] [--older 30d]`: what belongs to no live run: environments nobody uses, half-made runs, old runs.
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local owner = require "adt.owner"
 local param = require "adt.param"
 local path = require "adt.path"
 local run = require "adt.run"
@@ -35,13 +36,18 @@ local function has_live_job(r)
   return false
 end
 
+-- Without a whole first record nothing was ever done in it. A journal that is damaged further on is no rubbish.
+local function never_begun(dir)
+  local journal = path.join(dir, "journal.ndjson")
+  local st = fs.stat(journal)
+  return not st or st.size == 0 or not fs.read(journal, { max = 1 << 30 }):find("\n", 1, true)
+end
+
 local function old_runs(found, older)
   for _, r in ipairs(runs.all()) do
     local dir = run.folder(r.id)
     if r.broken then
-      local live = require("adt.owner").alive(dir)
-      if not live and not fs.exists(path.join(dir, "journal.ndjson")) or fs.exists(path.join(dir, "journal.ndjson"))
-        and fs.stat(path.join(dir, "journal.ndjson")).size == 0 then
+      if never_begun(dir) and not owner.alive(dir) then
         found[#found + 1] = { what = "run never begun", path = dir, age = time.now() - fs.stat(dir).mtime }
       end
     elseif older and r.finished and time.now() - r.finished.t > older and r:state() ~= "running" and not has_live_job(r) then
@@ -50,20 +56,43 @@ local function old_runs(found, older)
   end
 end
 
-local function unused_venvs(found)
-  local dir = path.join(state.cache(), "venvs")
-  if not fs.exists(dir) then return end
+-- The environments that runs use; nil where a run cannot be read, since it may use any.
+local function used_venvs()
   local used = {}
   for _, r in ipairs(runs.all()) do
+    if r.broken and not never_begun(run.folder(r.id)) then
+      return nil, r.id
+    end
     for _, step in pairs(r.steps or {}) do
       if step.kind == "venv" and type(step.result) == "string" then
         used[path.dir(path.dir(step.result))] = true
       end
     end
   end
+  return used
+end
+
+-- Whoever makes an environment holds its lock.
+local function is_being_made(venv)
+  local file = venv .. ".lock"
+  if not fs.exists(file) then
+    return false
+  end
+  local lock <close> = fs.open(file, "r+")
+  return not lock:lock("exclusive")
+end
+
+local function unused_venvs(found)
+  local dir = path.join(state.cache(), "venvs")
+  if not fs.exists(dir) then return end
+  local used, unreadable = used_venvs()
+  if not used then
+    io.stderr:write(("adtlua: run %s cannot be read and may use any environment: none is listed\n"):format(unreadable))
+    return
+  end
   for _, name in ipairs(fs.list(dir)) do
     local venv = path.join(dir, name)
-    if fs.stat(venv).type == "directory" and not used[venv] then
+    if fs.stat(venv).type == "directory" and not used[venv] and not is_being_made(venv) then
       found[#found + 1] = { what = "virtual environment", path = venv, age = time.now() - fs.stat(venv).mtime }
     end
   end

@@ -1,9 +1,10 @@
 --- `adtlua logs [-f] [--rank N] [RUN [JOB]]`: what the ranks of a run's jobs have written.
 local errors = require "adt.error"
+local lines = require "adt.lines"
 local run = require "adt.run"
 local runs = require "adt.runs"
 local target_of = require "adt.runtarget"
-local term = require "adt.term"
+local value = require "adt.output.value"
 local ctask = require "adt.c.task"
 
 local M = { summary = "output of a run's jobs, -f follows", args = "[RUN [JOB]]", most = 2 }
@@ -14,31 +15,20 @@ M.flags = {
   raw = { help = "the bytes as they are, without the rank in front" },
 }
 
--- Prints whole lines; the last one of a rank waits for its end.
+-- Prints whole lines; the last one of a rank waits for its end. What names a log is "attempt/rank".
 local function printer(job, raw)
-  local partial = {}
-  local function line(rank, text)
-    io.write(("[%s.%s] %s\n"):format(job.name, tostring(rank), term.clean(text)))
-  end
+  local split = lines.new(function(name, text)
+    io.write(("[%s.%s] %s\n"):format(job.name, name:match("/(.*)$") or name, value.safe(text)))
+  end)
   return {
     piece = function(piece)
       if raw then
         io.write(piece.text)
-        return
-      end
-      local text = (partial[piece.name] or "") .. piece.text
-      local from = 1
-      for at in text:gmatch("()\n") do
-        line(piece.rank, text:sub(from, at - 1))
-        from = at + 1
-      end
-      partial[piece.name] = text:sub(from)
-    end,
-    finish = function()
-      for name, text in pairs(partial) do
-        if text ~= "" then line(name:match("/(.*)$") or name, text) end
+      else
+        split:feed(piece.name, piece.text)
       end
     end,
+    finish = function() split:finish() end,
   }
 end
 

@@ -18,6 +18,20 @@ local function job_lines(r, lines)
   end
 end
 
+local function stage_lines(r, lines)
+  for _, stage in ipairs(r.stage_order) do
+    local s = r.stages[stage]
+    lines[#lines + 1] = ("stage %s: %s"):format(stage, s.state == "begin" and "begun"
+      or (s.ok and "done" or "failed") .. " after " .. units.duration(s.seconds))
+    for _, check in ipairs(r.checks[stage] or {}) do
+      local evidence = check.evidence
+      if type(evidence) == "table" then evidence = json.encode(evidence) end
+      lines[#lines + 1] = ("  %s %s%s"):format(check.ok and "ok    " or "FAILED", check.name,
+        evidence ~= nil and " (" .. tostring(evidence) .. ")" or "")
+    end
+  end
+end
+
 local function plots(r, lines)
   for name, store in pairs(runs.metrics(r)) do
     local loss = store.loss
@@ -36,17 +50,7 @@ local function text_of(r)
   for _, name in ipairs(names) do
     lines[#lines + 1] = ("  %s = %s"):format(name, json.encode(r.head.params[name]))
   end
-  for _, stage in ipairs { "deploy", "build", "prepare", "run", "export", "validate" } do
-    local s = r.stages[stage]
-    if s then
-      lines[#lines + 1] = ("stage %s: %s"):format(stage, s.state == "begin" and "begun"
-        or (s.ok and "done" or "failed") .. " after " .. units.duration(s.seconds))
-      for _, check in ipairs(r.checks[stage] or {}) do
-        lines[#lines + 1] = ("  %s %s%s"):format(check.ok and "ok    " or "FAILED", check.name,
-          check.evidence ~= nil and " (" .. tostring(type(check.evidence) == "table" and json.encode(check.evidence) or check.evidence) .. ")" or "")
-      end
-    end
-  end
+  stage_lines(r, lines)
   job_lines(r, lines)
   plots(r, lines)
   lines[#lines + 1] = r.finished and r.finished.verdict or r:state() == "running" and "still running"

@@ -1,5 +1,7 @@
 --- `adtlua wait RUN`: follows a run that was left, to its verdict.
 local errors = require "adt.error"
+local owner = require "adt.owner"
+local process = require "adt.process"
 local resume = require "adt.command.resume"
 local run = require "adt.run"
 local ctask = require "adt.c.task"
@@ -10,6 +12,12 @@ local M = { summary = "follow a run to its verdict", args = "RUN", most = 1, fla
 local function wait_for_owner(id)
   local r = run.read(id)
   while r:state() == "running" do
+    local _, who = owner.alive(r.dir)
+    if who and who.host ~= process.self().host then
+      errors.raise { cause = "busy", code = "Owned", where = r.dir,
+        message = ("this run belongs to process %s on %s, which cannot be seen from here"):format(who.pid, who.host),
+        hint = ("wait there, or `adtlua resume %s --take-over` when you know that it is gone"):format(id) }
+    end
     ctask.sleep(0.2)
     r = run.read(id)
   end

@@ -8,6 +8,8 @@ local pending = require "adt.pending"
 local process = require "adt.process"
 local quote = require "adt.quote"
 local run = require "adt.run"
+local sweep = require "adt.target.sweep"
+local time = require "adt.time"
 local ctask = require "adt.c.task"
 
 local M = {}
@@ -18,6 +20,9 @@ Local.__index = Local
 
 -- How long the supervisor may take from its start to its claim.
 local START_WITHIN = 30
+
+-- How long a job may take to end: its ranks' grace, and writing the last word.
+local CANCEL_WITHIN = 30
 
 ---@param spec table
 ---@return adt.target.Local
@@ -53,9 +58,20 @@ local function job_dir(id)
   return path.join(run.folder(run_id), rest)
 end
 
+--- The same target for the run whose folder is `root`, wherever that has been copied to.
+---@param root string
+---@return adt.target.Local
+function Local:at(root)
+  local copy = {}
+  for k, v in pairs(self) do copy[k] = v end
+  copy.root = path.absolute(root)
+  return setmetatable(copy, Local)
+end
+
 --- The folder of a job, for people who want to look.
 function Local:folder(id)
-  return self.root and path.join(self.root, id:match("jobs/.*$")) or job_dir(id)
+  local dir = job_dir(id)
+  return self.root and path.join(self.root, "jobs", path.name(dir)) or dir
 end
 
 --- What will be run, as text.
@@ -96,12 +112,25 @@ local function secrets_line(job)
   return json.encode { secrets = values } .. "\n"
 end
 
+-- What is in the environment of a process can be read by all of the same user, and by the ranks: a secret of the job
+-- that came from a variable of ours goes down the pipe alone. A fault that a crash test has set is for us, unless it
+-- names the supervisor.
+local function supervisor_env(job)
+  local env = { ADTLUA_FAULT = process.env "ADTLUA_FAULT_SUPERVISOR" or false, ADTLUA_FAULT_SUPERVISOR = false }
+  for name, value in pairs(process.env()) do
+    for _, secret in pairs(job.secrets) do
+      if value == secret:reveal() then env[name] = false end
+    end
+  end
+  return env
+end
+
 local function started(dir)
   return fs.exists(path.join(dir, "claim"))
 end
 
 local function wait_for_claim(child, dir, job)
-  local deadline = ctask.sleep and require("adt.time").monotonic() + START_WITHIN
+  local deadline = time.monotonic() + START_WITHIN
   local nap = 0.002
   while not started(dir) do
     if not process.alive(child.pid, child.start) then
@@ -110,7 +139,7 @@ local function wait_for_claim(child, dir, job)
       errors.raise { cause = "node", code = "NoSupervisor",
         message = ("job '%s': its supervisor ended before it had begun: %s"):format(job.name, log:sub(-300)),
         hint = "see supervisor.log in " .. dir }
-    elseif require("adt.time").monotonic() > deadline then
+    elseif time.monotonic() > deadline then
       errors.raise { cause = "unknown", code = "SupervisorSilent",
         message = ("job '%s': its supervisor has not begun within %d s"):format(job.name, START_WITHIN),
         hint = "`adtlua resume` looks again" }
@@ -127,7 +156,7 @@ function Local:submit(job, key, dir)
   fs.write(path.join(dir, "job.json"), json.encode(spec_of(job, key)), { atomic = true, sync = true })
   local child = process.spawn {
     process.self().exe, "supervise", dir; detached = true, gated = true, stdin = "pipe", cwd = dir,
-    env = { ADTLUA_FAULT = false }, -- a fault that a crash test has set is for us, not for the job
+    env = supervisor_env(job),
     stdout = { file = path.join(dir, "supervisor.log"), append = true }, stderr = "stdout",
   }
   child.claim = path.join(dir, "claim")
@@ -157,22 +186,30 @@ local function read_json(file)
   end
 end
 
--- Ranks die with their supervisor, but not what they have started: whoever carries the job's key is ended.
-local function end_leftovers(dir)
-  local spec = read_json(path.join(dir, "job.json"))
-  local mark = "ADT_KEY=" .. spec.key .. "\0"
-  for _, p in ipairs(process.list()) do
-    local environ = p.state ~= "Z" and io.open(("/proc/%d/environ"):format(p.pid), "rb")
-    if environ then
-      local mine = (environ:read(1 << 20) or ""):find(mark, 1, true)
-      environ:close()
-      if mine then
-        errors.try(process.kill, p.pid, "KILL", p.start_time)
-      end
-    end
+-- A copied folder stands still; whoever runs the job writes into the original.
+local function elsewhere(dir, claim)
+  if not claim.dir or claim.dir == fs.realpath(dir) then
+    return nil
   end
+  local original = read_json(path.join(claim.dir, "claim", "owner.json"))
+  return original and original.pid == claim.pid and original.start_time == claim.start_time and claim.dir or nil
 end
 
+-- The supervisor died without a last word. Its ranks went with it, and what they had started is ended now, so that
+-- nothing runs on beside whatever is started next.
+local function died(dir, claim, me)
+  local why = "the machine was restarted while the job ran"
+  if claim.boot_id == me.boot_id then
+    local left = sweep.end_all((read_json(path.join(dir, "job.json")) or {}).key, claim.pid)
+    if left > 0 then
+      return { state = "unknown", message = ("its supervisor was killed, and %d of its processes cannot be ended"):format(left) }
+    end
+    why = "its supervisor was killed, and its ranks with it"
+  end
+  return { state = "failed", cause = "node", code = "SupervisorDied", message = why }
+end
+
+---@return table
 local function status(dir)
   local exit = read_json(path.join(dir, "exit.json"))
   if exit then
@@ -180,25 +217,19 @@ local function status(dir)
   end
   local claim = read_json(path.join(dir, "claim", "owner.json"))
   if not claim then
-    return { state = started(dir) and "running" or "absent" }
+    return { state = "absent" }
   end
   local me = process.self()
-  if claim.host ~= me.host then
+  local original = elsewhere(dir, claim)
+  if original then
+    return status(original)
+  elseif claim.host ~= me.host then
     return { state = "unknown", message = "the job runs on " .. claim.host .. ", which cannot be seen from here" }
-  end
-  if claim.boot_id == me.boot_id and process.alive(claim.pid, claim.start_time) then
+  elseif claim.boot_id == me.boot_id and process.alive(claim.pid, claim.start_time) then
     return read_json(path.join(dir, "state.json")) or { state = "running" }
   end
   -- It may have written its last word between our two looks.
-  exit = read_json(path.join(dir, "exit.json"))
-  if exit then
-    return exit
-  end
-  end_leftovers(dir)
-  return {
-    state = "failed", cause = "node", code = "SupervisorDied",
-    message = claim.boot_id ~= me.boot_id and "the machine was restarted while the job ran"
-      or "its supervisor was killed, and its ranks with it" }
+  return read_json(path.join(dir, "exit.json")) or died(dir, claim, me)
 end
 
 --- The state of each job: { state = "running"|"done"|"failed"|"cancelled"|"unknown"|"absent", ... }.
@@ -235,7 +266,7 @@ end
 
 --- New output since a cursor (nil: from the beginning): pieces { rank, attempt, text, offset } and the next cursor.
 ---@param id string
----@param options? { cursor: table?, rank: any, max: integer? }
+---@param options? { cursor: table?, rank: any, max: integer?, tail: integer? } tail: without a cursor, the last bytes alone
 ---@return { rank: any, attempt: integer, name: string, text: string }[]
 ---@return table cursor byte offsets by log name
 function Local:logs(id, options)
@@ -244,8 +275,8 @@ function Local:logs(id, options)
   for name, offset in pairs(options.cursor or {}) do cursor[name] = offset end
   for _, log in ipairs(log_files(self:folder(id))) do
     if options.rank == nil or tostring(options.rank) == tostring(log.rank) then
-      local offset = cursor[log.name] or 0
       local size = fs.stat(log.file).size
+      local offset = cursor[log.name] or options.tail and math.max(0, size - options.tail) or 0
       -- A log that has shrunk was truncated by somebody: what is there now is new.
       if size < offset then offset = 0 end
       if size > offset then
@@ -262,26 +293,22 @@ end
 --- Ends a job and verifies that it has ended; also one whose supervisor is gone.
 function Local:cancel(id)
   local dir = self:folder(id)
-  local deadline = require("adt.time").monotonic() + 30
-  local told = false
-  fs.create(path.join(dir, "cancel"), "")
-  while true do
-    local now = status(dir)
-    if now.state ~= "running" then
-      return now
-    end
-    local claim = not told and read_json(path.join(dir, "claim", "owner.json"))
-    if claim then
-      -- Once: the supervisor listens for one, and a second would end it before its ranks.
-      errors.try(process.kill, claim.pid, "TERM", claim.start_time)
-      told = true
-    end
-    if require("adt.time").monotonic() > deadline then
-      errors.raise { cause = "unknown", code = "StillRuns", message = ("job %s still runs 30 s after it was told to end"):format(id),
+  local deadline = time.monotonic() + CANCEL_WITHIN
+  local now, claim = status(dir), read_json(path.join(dir, "claim", "owner.json"))
+  if now.state == "running" then
+    fs.create(path.join(claim.dir, "cancel"), "")
+    errors.try(process.kill, claim.pid, "TERM", claim.start_time)
+  end
+  while now.state == "running" do
+    if time.monotonic() > deadline then
+      errors.raise { cause = "unknown", code = "StillRuns",
+        message = ("job %s still runs %d s after it was told to end"):format(id, CANCEL_WITHIN),
         hint = "try again; the supervisor's process id is in " .. path.join(dir, "claim", "owner.json") }
     end
     ctask.sleep(0.05)
+    now = status(dir)
   end
+  return now
 end
 
 --- The nodes of this target: this machine.

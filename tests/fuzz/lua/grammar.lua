@@ -25,11 +25,5 @@ return function(bytes)
   keep(store, grammar:finish())
   local loss = store.loss
   assert(#loss <= #store:steps(), "more losses than steps")
-<<<<<<< HEAD
   assert(#tostring(loss) > 0 and (not loss:finite() or #loss == 0 or loss:mean() == loss:mean()), "a finite series without a mean")
-=======
-  loss:finite()
-  loss:mean()
-  tostring(loss)
->>>>>>> main
 end

@@ -10,11 +10,6 @@ return function(path)
   elseif head == nil then
     assert(errors.is(err), "an error that is not structured")
     local told = errors.new { cause = "usage", code = err.code, where = err.where, message = err.message, hint = err.hint }
-<<<<<<< HEAD
     assert(#tostring(told) > 0 and errors.exit_code(told) == 2, "an error that cannot be told")
-=======
-    tostring(told)
-    errors.exit_code(told)
->>>>>>> main
   end
 end
