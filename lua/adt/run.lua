@@ -225,7 +225,14 @@ function M.read(text)
   return replay(dir, (journal.read(journal_file(dir))))
 end
 
---- Makes a new run and becomes its owner.
+-- Removes the folder of a run that could not begin.
+local function abandon(dir, err)
+  errors.try(fs.remove, dir, { recursive = true })
+  errors.raise { cause = "config", code = err.code, inner = err, message = ("cannot begin a run: %s"):format(err.message),
+    hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
+end
+
+--- Makes a new run and becomes its owner. Raises cause "config" where that is not possible, and leaves nothing then.
 ---@param head table recipe, digest, params and so on: the first record
 ---@param recipe? string file to be kept beside the journal, for whoever has no other copy
 ---@return adt.Run
@@ -233,7 +240,10 @@ function M.create(head, recipe)
   local id = require("adt.random").id()
   local dir = path.join(state.make(state.runs()), id)
   state.make(dir)
-  local own = owner.acquire(dir)
+  local own, failure = errors.try(owner.acquire, dir)
+  if not own then
+    abandon(dir, failure)
+  end
   local run, err = errors.try(function()
     fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
     if recipe then
@@ -248,7 +258,7 @@ function M.create(head, recipe)
   end)
   if not run then
     own:close()
-    error(err, 0)
+    abandon(dir, err)
   end
   return run
 end
