@@ -225,14 +225,7 @@ function M.read(text)
   return replay(dir, (journal.read(journal_file(dir))))
 end
 
--- Removes the folder of a run that could not begin.
-local function abandon(dir, err)
-  errors.try(fs.remove, dir, { recursive = true })
-  errors.raise { cause = "config", code = err.code, inner = err, message = ("cannot begin a run: %s"):format(err.message),
-    hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
-end
-
---- Makes a new run and becomes its owner. Raises cause "config" where that is not possible, and leaves nothing then.
+--- Makes a new run and becomes its owner.
 ---@param head table recipe, digest, params and so on: the first record
 ---@param recipe? string file to be kept beside the journal, for whoever has no other copy
 ---@return adt.Run
@@ -240,11 +233,9 @@ function M.create(head, recipe)
   local id = require("adt.random").id()
   local dir = path.join(state.make(state.runs()), id)
   state.make(dir)
-  local own, failure = errors.try(owner.acquire, dir)
-  if not own then
-    abandon(dir, failure)
-  end
+  local own
   local run, err = errors.try(function()
+    own = owner.acquire(dir)
     fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
     if recipe then
       fs.copy(recipe, path.join(dir, "recipe.lua"))
@@ -257,8 +248,11 @@ function M.create(head, recipe)
     return run
   end)
   if not run then
-    own:close()
-    abandon(dir, err)
+    if own then errors.try(own.close, own) end
+    -- Nothing has happened yet, so nothing is left.
+    errors.try(fs.remove, dir, { recursive = true })
+    errors.raise { cause = "config", code = err.code, inner = err, message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
+      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
   end
   return run
 end

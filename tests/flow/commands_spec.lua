@@ -377,9 +377,9 @@ describe("a state folder", function()
   it("that is full ends a run with status 3, saying what to do, and the journal stays readable", function()
     local home <close> = recipes.home()
     local result = home:shell(([[
-      unshare -m sh -c 'mkdir -p "$XDG_STATE_HOME" && mount -t tmpfs -o size=1m tmpfs "$XDG_STATE_HOME" || exit 42
+      unshare -m sh -c 'mkdir -p "$XDG_STATE_HOME" && mount -t tmpfs -o size=64k tmpfs "$XDG_STATE_HOME" || exit 42
         "$ADTLUA" "$1"; code=$?
-        head -c 2000000 /dev/zero >"$XDG_STATE_HOME/ballast" 2>/dev/null
+        head -c 200000 /dev/zero >"$XDG_STATE_HOME/ballast" 2>/dev/null
         "$ADTLUA" "$1" --word another; echo "code $?, before $code"
         ls "$XDG_STATE_HOME/adtlua/runs" | wc -l; "$ADTLUA" history' sh %s
     ]]):format(support.quote(recipes.path "params")))

@@ -202,18 +202,15 @@ describe("a secret", function()
       { "--ranks", "1", env = { RANK_TOKEN = VALUE } })
     assert.equal(0, r.code, r.stderr)
     assert.matches(require("adt.hash").sha256(VALUE), r.stdout, 1, true)
-    assert.matches("token=<secret>", r.stdout, 1, true)
+    assert.matches("token=[<*]", r.stdout)
     local escaped = json.encode(VALUE):sub(2, -2)
     local checked = 0
     for _, file in ipairs(files(s.state, {})) do
-      -- What the program itself has printed is the program's; everything of ours must be clean.
-      if not file:find "/rank%-0%.log$" then
-        local text = support.read(file)
-        checked = checked + 1
-        assert.is_nil(text:find(VALUE, 1, true), file)
-        assert.is_nil(text:find(escaped, 1, true), file)
-        assert.is_nil(text:find(require("adt.base64").encode(VALUE), 1, true), file)
-      end
+      local text = support.read(file)
+      checked = checked + 1
+      assert.is_nil(text:find(VALUE, 1, true), file)
+      assert.is_nil(text:find(escaped, 1, true), file)
+      assert.is_nil(text:find(require("adt.base64").encode(VALUE), 1, true), file)
     end
     assert.is_true(checked >= 6)
     assert.is_nil((r.stdout .. r.stderr):find(VALUE, 1, true))

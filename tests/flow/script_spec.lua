@@ -248,10 +248,10 @@ return adt.recipe { name = "own", params = { token = adt.secret { env = "OWN_TOK
 
   it("is redacted by value in output, errors, journal, logs and reports once it is revealed", function()
     local home <close> = recipes.home()
-    -- A step's result is journalled, so one that holds a secret is refused.
-    for how, code in pairs { raise = 1, job = 0, step = 2, check = 0, log = 0, input = 0 } do
+    for _, how in ipairs { "raise", "job", "step", "check", "log", "input" } do
       local result = run(home, how)
-      assert.equal(code, result.code, result.stderr)
+      -- A result with a secret in it could not be given back by a resume: it is refused.
+      assert.equal(how == "raise" and 1 or how == "step" and 2 or 0, result.code, result.stderr)
       local said = result.stdout .. result.stderr
       assert.no.matches("hush", said)
       if how ~= "input" and how ~= "step" then assert.matches("<secret>", said) end

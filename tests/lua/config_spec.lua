@@ -43,8 +43,8 @@ describe("the parameters of a run", function()
   local empty = { layers = {} }
 
   it("have values and origins", function()
-    local layers = { { file = "near", data = { defaults = { own = { n = 2 } } } },
-      { file = "far", data = { defaults = { own = { n = 3, may = "x" } } } } }
+    local function layer(file, own) return { file = file, data = { defaults = { own = own } } } end
+    local layers = { layer("near", { n = 2 }), layer("far", { n = 3, may = "x" }) }
     local values, origins = config.params(own, { layers = layers }, { must = "here" })
     assert.same({ n = 2, must = "here", may = "x" }, values)
     assert.same({ n = "near", must = "--must", may = "far" }, origins)
