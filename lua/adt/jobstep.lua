@@ -7,6 +7,7 @@ local lines = require "adt.lines"
 local metrics = require "adt.metrics"
 local path = require "adt.path"
 local pending = require "adt.pending"
+local task = require "adt.task"
 local time = require "adt.time"
 local value = require "adt.output.value"
 local ctask = require "adt.c.task"
@@ -84,7 +85,8 @@ function M.submit(ctx, spec)
     undo = function(id) end_job(ctx, target, id) end,
     replace = function(id) end_job(ctx, target, id) end,
   }, function(key)
-    return target:submit(job, key, dir_of(ctx, job, key))
+    -- A ^C while it is being submitted would leave a job that nobody has heard of.
+    return task.shield(target.submit, target, job, key, dir_of(ctx, job, key))
   end)
   if ctx.mode == "do" then
     handle.record = ctx.run.steps[handle.step]
