@@ -181,7 +181,6 @@ local function start_ranks(job, ranks, outcome)
     rank.child = child
     task.spawn(rank_ended, job, rank, outcome)
   end
-  cfault.hit "supervisor.started"
   write_state(job, ranks)
 end
 
