@@ -106,4 +106,6 @@ function Journal:close()
   self.handle:close()
 end
 
+Journal.__close = Journal.close
+
 return M

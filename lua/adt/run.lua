@@ -225,36 +225,43 @@ function M.read(text)
   return replay(dir, (journal.read(journal_file(dir))))
 end
 
---- Makes a new run and becomes its owner.
+local function begin(dir, own, head, recipe)
+  fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
+  if recipe then
+    fs.copy(recipe, path.join(dir, "recipe.lua"))
+  end
+  local j = journal.open(path.join(dir, "journal.ndjson"))
+  j:append(head, true)
+  local run = replay(dir, { head })
+  run.journal, run.owner = j, own
+  return run
+end
+
+--- Makes a new run and becomes its owner; nothing is left of it when that fails.
 ---@param head table recipe, digest, params and so on: the first record
 ---@param recipe? string file to be kept beside the journal, for whoever has no other copy
 ---@return adt.Run
+--- Raises config: the disk is full or broken.
 function M.create(head, recipe)
   local id = require("adt.random").id()
   local dir = path.join(state.make(state.runs()), id)
-  state.make(dir)
+  head.type, head.v, head.id = "run", 1, id
   local own
   local run, err = errors.try(function()
-    own = owner.acquire(dir)
-    fs.write(path.join(dir, "key"), require("adt.random").hex(32), { atomic = true, sync = true })
-    if recipe then
-      fs.copy(recipe, path.join(dir, "recipe.lua"))
-    end
-    local j = journal.open(path.join(dir, "journal.ndjson"))
-    head.type, head.v, head.id = "run", 1, id
-    j:append(head, true)
-    local run = replay(dir, { head })
-    run.journal, run.owner = j, own
-    return run
+    own = owner.acquire(state.make(dir))
+    return begin(dir, own, head, recipe)
   end)
-  if not run then
-    if own then errors.try(own.close, own) end
-    -- Nothing has happened yet, so nothing is left.
-    errors.try(fs.remove, dir, { recursive = true })
-    errors.raise { cause = "config", code = err.code, inner = err, message = ("cannot begin a run in %s: %s"):format(state.runs(), err.message),
-      hint = "free space there, or set XDG_STATE_HOME to a folder that you may write to" }
+  if run then
+    return run
+  elseif own then
+    own:close()
   end
-  return run
+  errors.try(fs.remove, dir, { recursive = true })
+  if err.cause == "quota" or err.cause == "node" then
+    errors.raise { cause = "config", code = err.code, inner = err, message = "cannot begin a run: " .. err.message,
+      hint = "free space there, or set XDG_STATE_HOME to a folder that has some" }
+  end
+  error(err, 0)
 end
 
 --- Opens a run to go on with it and becomes its owner.

@@ -19,10 +19,10 @@ local GRACE = 5
 local SIGTERM = 15
 
 -- Room for the last word on a disk that the job itself may fill, and how often it is tried again.
-local RESERVE, LAST_WORD_TRIES = 64 * 1024, 60
+local RESERVE, LAST_WORD_TRIES = 8 * 1024, 60
 
 -- Shorter secrets would be found in innocent text (as adt.c.secret has it).
-local SHORTEST_SECRET = 8
+local SHORTEST_SECRET = #"<secret>"
 
 --- Takes the job, once: the folder `claim` comes into being with its content, or is there already.
 local function claim(dir)
@@ -181,7 +181,6 @@ local function start_ranks(job, ranks, outcome)
     rank.child = child
     task.spawn(rank_ended, job, rank, outcome)
   end
-  cfault.hit "supervisor.started"
   write_state(job, ranks)
 end
 
@@ -222,7 +221,7 @@ local function mask(file, values)
       local at = #value >= SHORTEST_SECRET and text:find(value, 1, true)
       while at do
         handle:seek(offset + at - 1)
-        handle:write(("*"):rep(#value))
+        handle:write("<secret>" .. ("*"):rep(#value - #"<secret>"))
         at = text:find(value, at + #value, true)
       end
     end
@@ -289,13 +288,15 @@ local function run_job(job)
 end
 
 -- The last word must be said: room was kept for it, and a disk that is full or away may come back.
-local function write_last_word(job, text)
+local function write_last_word(job, word)
   errors.try(fs.remove, path.join(job.dir, "claim", "reserve"))
   for try = 1, LAST_WORD_TRIES do
-    local _, err = errors.try(fs.write, path.join(job.dir, "exit.json"), text, { atomic = true, sync = true })
+    local _, err = errors.try(fs.write, path.join(job.dir, "exit.json"), json.encode(word), { atomic = true, sync = true })
     if not err then
       return
-    elseif try == LAST_WORD_TRIES or not fs.exists(job.dir) then
+    end
+    word.attempts, word.ranks = nil, nil
+    if try == LAST_WORD_TRIES or not fs.exists(job.dir) then
       error(err, 0)
     end
     ctask.sleep(1)
@@ -304,7 +305,7 @@ end
 
 local function finish(job, outcome, attempts)
   local state = not outcome.cause and "done" or outcome.cause == "cancelled" and "cancelled" or "failed"
-  write_last_word(job, json.encode {
+  write_last_word(job, {
     state = state, cause = outcome.cause, message = outcome.message, rank = outcome.rank, signal = outcome.signal,
     exit = outcome.exit or (state == "done" and 0 or nil), attempt = outcome.attempt, attempts = attempts,
     ranks = outcome.ranks, started = job.started, ended = time.now(), seconds = time.monotonic() - job.began,

@@ -42,11 +42,11 @@ local function subject(recipe, words)
   return s
 end
 
-function Subject:spawn(words, fault)
+function Subject:spawn(words, fault, of_supervisor)
   local argv = { process.self().exe }
   table.move(words, 1, #words, 2, argv)
   argv.env = { XDG_STATE_HOME = self.state, XDG_CACHE_HOME = path.join(self.dir.path, "cache"), CI = "1",
-    ADTLUA_FAULT = fault or false, ADT_KILLS_SUBJECT = self.dir.path }
+    ADTLUA_FAULT = fault or false, ADTLUA_FAULT_SUPERVISOR = of_supervisor or false, ADT_KILLS_SUBJECT = self.dir.path }
   argv.stdout, argv.stderr = { file = path.join(self.dir.path, "output"), append = true }, "stdout"
   return process.spawn(argv)
 end
@@ -71,18 +71,14 @@ function Subject:next_words()
   return table.move(self.words, 1, #self.words, 3, words)
 end
 
-function Subject:journal_length()
-  local id = self:run_id()
-  local n = 0
-  if id then
-    for _ in fs.read(path.join(self.state, "adtlua", "runs", id, "journal.ndjson")):gmatch "\n" do n = n + 1 end
-  end
-  return n
+function Subject:down_words()
+  local words = { self.recipe, "down", "-y" }
+  return table.move(self.words, 1, #self.words, 4, words)
 end
 
 --- One start of the program, killed by a fault or after some seconds, or left to its end.
-function Subject:go(fault, seconds)
-  local child <close> = self:spawn(self:next_words(), fault)
+function Subject:go(fault, seconds, words)
+  local child <close> = self:spawn(words or self:next_words(), fault)
   if seconds then
     adt.sleep(seconds)
     if not child:ended() then
@@ -111,12 +107,12 @@ local function ours(s)
   return found
 end
 
-function Subject:check(what, ended, starts)
+function Subject:check(what, ended, starts, state)
   local id, n = self:run_id()
   local journal = id and fs.read(path.join(self.state, "adtlua", "runs", id, "journal.ndjson")) or ""
   local last
   for line in journal:gmatch "[^\n]+" do last = json.decode(line) end
-  if not ended.ok or n ~= 1 or not last or last.type ~= "end" or last.state ~= "ok" then
+  if not ended.ok or n ~= 1 or not last or last.type ~= "end" or last.state ~= (state or "ok") then
     count.lost = count.lost + 1
     print(("LOST after %s: %s, %d runs\n%s"):format(what, ended.text, n, fs.read(path.join(self.dir.path, "output"))))
   end
@@ -194,6 +190,59 @@ local function kill_at_step(point, step, again)
   return true
 end
 
+-- Between the fork of a supervisor and its claim.
+local function kill_while_submitting()
+  for _, point in ipairs { "local.forked", "local.journalled", "local.opened", "local.told" } do
+    local s = ten_steps()
+    local ended = s:go(point .. ":kill")
+    if ended.signal ~= "SIGKILL" then
+      count.lost = count.lost + 1
+      print(("NOT KILLED at %s: %s"):format(point, ended.text))
+    end
+    s:check(point, s:go(), starts_of_ten_steps)
+  end
+end
+
+-- The supervisor dies: before its claim nothing was started, after it the node is to blame; either way a resume starts
+-- the job again, and what it does is done once.
+local function kill_supervisor()
+  for _, point in ipairs { "supervisor.claim", "supervisor.claimed" } do
+    local s = ten_steps()
+    local child <close> = s:spawn(s:next_words(), nil, point .. ":kill")
+    local ended = child:wait()
+    if ended.code == 7 then
+      count.kills = count.kills + 1
+    else
+      count.lost = count.lost + 1
+      print(("NOT KILLED at %s: %s"):format(point, ended.text))
+    end
+    s:check(point, s:go(), starts_of_ten_steps)
+  end
+end
+
+-- Taking back is done again where it was interrupted, and spares what it had spared.
+local function kill_while_down(point)
+  local step, ended = 1, nil
+  repeat
+    local s = ten_steps()
+    s:go()
+    ended = s:go(("%s:%d"):format(point, step), nil, s:down_words())
+    local last = ended
+    for i = 1, 20 do
+      if last.signal ~= "SIGKILL" then break end
+      last = s:go(i % 3 == 0 and ("%s:%d"):format(point, i) or nil, nil, s:down_words())
+    end
+    for name, there in pairs { undo = false, outputs = false, all = false, keep = true } do
+      if fs.exists(path.join(s.work, name)) ~= there then
+        count[there and "lost" or "orphans"] = count[there and "lost" or "orphans"] + 1
+        print(("down killed at %s:%d: %s is %s"):format(point, step, name, there and "gone" or "still there"))
+      end
+    end
+    s:check(("down, %s at step %d"):format(point, step), last, starts_of_ten_steps, "down")
+    step = step + 1
+  until ended.signal ~= "SIGKILL"
+end
+
 local function every_step(again)
   for _, point in ipairs(POINTS) do
     local step = 1
@@ -218,6 +267,11 @@ end
 
 -- Half of the kills at journal steps, some of them twice, the other half at moments that no step names.
 every_step(kills_wanted and 1 or 0)
+kill_while_submitting()
+kill_supervisor()
+for _, point in ipairs(POINTS) do
+  kill_while_down(point)
+end
 if kills_wanted then
   local torch, i = has_torch(), 0
   while count.kills < kills_wanted do

@@ -28,7 +28,7 @@ describe("the content of a configuration file", function()
     refused("adtlua.yaml:2: targets.a must be a mapping", "targets:\n  a: local")
     refused("adtlua.yaml:2: target 'a' has no kind", "targets:\n  a: { host: x }")
     refused("adtlua.yaml:2: defaults.r must be a mapping", "defaults:\n  r: 5")
-    refused("'1' is no name", "1: x")
+    refused("unknown key '1'", "1: x")
     refused("the file must be a mapping", "- 1")
   end)
 
@@ -43,7 +43,7 @@ describe("the parameters of a run", function()
   local empty = { layers = {} }
 
   it("have values and origins", function()
-    local function layer(file, own) return { file = file, data = { defaults = { own = own } } } end
+    local function layer(file, values) return { file = file, data = { defaults = { own = values } } } end
     local layers = { layer("near", { n = 2 }), layer("far", { n = 3, may = "x" }) }
     local values, origins = config.params(own, { layers = layers }, { must = "here" })
     assert.same({ n = 2, must = "here", may = "x" }, values)

@@ -24,28 +24,9 @@ describe("the state folder", function()
     assert.matches("^nil\tconfig\tneither XDG_STATE_HOME nor HOME.*; set XDG_STATE_HOME", ask("dir", { XDG_STATE_HOME = false, HOME = false }))
   end)
 
-  it("and its key are for their owner's eyes only", function()
+  it("is for its owner's eyes only", function()
     local dir <close> = support.tempdir()
-    ask("key", { XDG_STATE_HOME = dir / "s" })
-    local modes = support.run { "stat", "-c", "%a", dir / "s/adtlua", dir / "s/adtlua/key" }.stdout
-    assert.equal("700\n600\n", modes)
-  end)
-
-  it("has one key, whoever asks first", function()
-    local dir <close> = support.tempdir()
-    local words = { "/bin/sh", "-c", 'for i in 1 2 3 4 5 6; do "$0" -e "print(require [[adt.state]].key())" & done; wait', support.program(),
-      env = { XDG_STATE_HOME = tostring(dir) } }
-    local keys = {}
-    for key in support.run(words).stdout:gmatch "%x+" do keys[#keys + 1] = key end
-    assert.equal(6, #keys)
-    for _, key in ipairs(keys) do assert.equal(keys[1], key) end
-    assert.equal(64, #keys[1])
-  end)
-
-  it("is refused with a key that is none", function()
-    local dir <close> = support.tempdir()
-    ask("key", { XDG_STATE_HOME = tostring(dir) })
-    support.write(dir / "adtlua/key", "short")
-    assert.matches("^nil\tconfig\t.*adtlua/key does not hold a key of 64 digits; remove it", ask("key", { XDG_STATE_HOME = tostring(dir) }))
+    support.adtlua { "-e", "local s = require 'adt.state' s.make(s.runs())", env = { XDG_STATE_HOME = dir / "s" } }
+    assert.equal("700\n700\n", support.run({ "stat", "-c", "%a", dir / "s/adtlua", dir / "s/adtlua/runs" }).stdout)
   end)
 end)

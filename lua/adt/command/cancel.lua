@@ -21,7 +21,7 @@ function M.run(_, words)
   for _, job in ipairs(runs.jobs(r)) do
     if not job.ended and (not words[2] or words[2] == job.name) then
       local now = target:cancel(job.id)
-      io.write(("job %s: %s%s\n"):format(job.name, now.state, now.message and ", " .. now.message or ""))
+      io.write(("job %s: %s%s\n"):format(job.name, now.state, now.state ~= "cancelled" and now.message and ", " .. now.message or ""))
       if now.state == "unknown" then exit = UNKNOWN end
       n = n + 1
     end

@@ -1,5 +1,6 @@
 --- Target `local`: processes on this machine under a supervisor of their own session, which writes what became of them
 --- into the job's folder. Following is reading files, so detaching, ^C and kill -9 cost nothing.
+local cfault = require "adt.c.fault"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local json = require "adt.json"
@@ -161,14 +162,18 @@ function Local:submit(job, key, dir)
   }
   child.claim = path.join(dir, "claim")
   child.detached = true
+  cfault.hit "local.forked"
   local step = ctask.locals().step
   if step then
     step.child(child)
   end
   local start = { pid = child.pid, start = child:start_time() }
+  cfault.hit "local.journalled"
   child:go()
+  cfault.hit "local.opened"
   child:write(secrets_line(job))
   child:close_stdin()
+  cfault.hit "local.told"
   wait_for_claim(start, dir, job)
   return dir:match("(R%w+/jobs/[%w_.-]+)$") or dir
 end
