@@ -222,7 +222,7 @@ end
 
 -- Taking back is done again where it was interrupted, and spares what it had spared.
 local function kill_while_down(point)
-  local step, ended = 1, nil
+  local step, ended = 1
   repeat
     local s = ten_steps()
     s:go()
