@@ -4,7 +4,11 @@ local fs = require "adt.fs"
 local path = require "adt.path"
 local pending = require "adt.pending"
 
+local plain = require("adt.output.value").plain
+
 local M = {}
+
+local LONGEST_EVIDENCE = 2000
 
 ---@class adt.Context
 ---@field id? string of the run; nil in a plan that belongs to no run
@@ -93,7 +97,7 @@ function Context:check(name, ok, evidence)
   if found then
     pending.stop(found)
   end
-  local record = { type = "check", stage = self.stage, name = tostring(name), ok = not not ok,
+  local record = { type = "check", stage = self.stage, name = plain(tostring(name)), ok = not not ok,
     evidence = M.evidence(evidence) }
   table.insert(self.checks, record)
   if self.mode == "do" then
@@ -133,16 +137,11 @@ end
 ---@param value any
 ---@return any
 function M.evidence(value)
-  if value == nil or type(value) == "number" or type(value) == "boolean" then
-    if value ~= value or value == math.huge or value == -math.huge then
-      return tostring(value)
-    end
-    return value
-  elseif type(value) == "table" and getmetatable(value) == nil then
-    return value
+  if type(value) == "string" or type(value) == "userdata" or type(value) == "table" and getmetatable(value) ~= nil then
+    value = tostring(value)
+    value = #value > LONGEST_EVIDENCE and value:sub(1, LONGEST_EVIDENCE) .. "..." or value
   end
-  local text = tostring(value)
-  return #text > 2000 and text:sub(1, 2000) .. "..." or text
+  return plain(value)
 end
 
 --- The folder of a recipe's templates: beside the recipe's folder, or below it.

@@ -143,6 +143,26 @@ return adt.recipe { name = "lost", run = function(ctx)
     assert.matches("found +thing", r.stdout)
   end)
 
+  it("journals a check whatever its evidence is", function()
+    local s <close> = support.scene()
+    s:recipe("odd.lua", [[
+local adt = require "adt"
+return adt.recipe { name = "odd", run = function(ctx)
+  local loop = {}
+  loop.loop = loop
+  for _, evidence in ipairs { "\xff", 0 / 0, { 1 / 0, { "\xfe" } }, loop, print, io.stdout, ("\u{e9}"):rep(3000) } do
+    ctx:check("it holds \xff", true, evidence)
+  end
+end }
+]])
+    local r = s:run { "./odd.lua" }
+    assert.equal(0, r.code, r.stderr)
+    local n = 0
+    for _, record in ipairs(s:journal()) do n = n + (record.type == "check" and 1 or 0) end
+    assert.equal(7, n)
+    assert.equal(0, s:run({ "status", "last" }).code)
+  end)
+
   it("does nothing outside of a step while a plan is made", function()
     local s <close> = support.scene()
     for name, line in pairs {
