@@ -222,7 +222,8 @@ end
 
 -- Taking back is done again where it was interrupted, and spares what it had spared.
 local function kill_while_down(point)
-  local step, ended = 1, nil
+  local step = 1
+  local ended
   repeat
     local s = ten_steps()
     s:go()
