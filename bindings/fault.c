@@ -20,12 +20,15 @@ static int fault_arm(lua_State *L)
     return 0;
 }
 
-/* alloc_after(n): the core's allocation after n more fails, once; negative: none. Returns the blocks that are live. */
+/* alloc_after(n): the core's allocation after n more fails, once; negative: none. Returns the blocks that are live, and
+ * whether the failure that was asked for last has happened. */
 static int fault_alloc_after(lua_State *L)
 {
-    adt_mem_fail_after((long)luaL_checkinteger(L, 1));
+    long n = (long)luaL_checkinteger(L, 1), left = adt_mem_fail_left();
+    adt_mem_fail_after(n);
     lua_pushinteger(L, adt_mem_live());
-    return 1;
+    lua_pushboolean(L, left < 0);
+    return 2;
 }
 
 int luaopen_adt_c_fault(lua_State *L)

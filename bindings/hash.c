@@ -88,6 +88,8 @@ static int hash_file(lua_State *L)
     const char *path = adtL_checktext(L, 2, &n);
     lua_settop(L, RAW);
     adtL_checkwait(L, "hash");
+    if (adt_digest_ready(hash, &err) < 0)
+        return adtL_fail(L, &err);
     struct file_job **slot = lua_newuserdatauv(L, sizeof *slot, 0);
     struct lop *o = adtL_newop(L, 0);
     struct adt_loop *loop = adtL_loop(L);

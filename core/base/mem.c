@@ -10,9 +10,12 @@ static atomic_long fail_in = -1;
 
 static int must_fail(void)
 {
-    if (atomic_load_explicit(&fail_in, memory_order_relaxed) < 0)
-        return 0;
-    if (atomic_fetch_sub(&fail_in, 1) != 0)
+    long left = atomic_load_explicit(&fail_in, memory_order_relaxed);
+    do {
+        if (left < 0)
+            return 0;
+    } while (!atomic_compare_exchange_weak(&fail_in, &left, left - 1));
+    if (left > 0)
         return 0;
     errno = ENOMEM;
     return 1;
@@ -69,6 +72,11 @@ void adt_free(void *p)
 long adt_mem_live(void)
 {
     return atomic_load(&live);
+}
+
+long adt_mem_fail_left(void)
+{
+    return atomic_load(&fail_in);
 }
 
 void adt_mem_fail_after(long n)

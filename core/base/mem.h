@@ -22,6 +22,9 @@ long adt_mem_live(void);
 void adt_mem_fail_after(long n);
 /* Test hook: the allocation after [n] more successful ones fails, once; negative: never. */
 
+long adt_mem_fail_left(void);
+/* How many more succeed before one fails; negative: none will, or it has failed already. */
+
 /* Scope cleanup, for core only: bindings can be left by longjmp and take temporary memory from Lua instead. */
 static inline void adt_autofree_(void *p)
 {

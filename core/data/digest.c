@@ -75,15 +75,21 @@ static int refused(enum adt_hash hash, struct adt_error *err)
 /* One digest is kept for the next short computation; whoever finds it taken makes another. */
 static _Atomic(struct adt_digest *) spare;
 
-static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
+int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
 {
     pthread_once(&crypto_once, crypto_open);
-    if (crypto.why[0] || !crypto.md[hash]) {
-        adt_error_set(err, ADT_CONFIG, "NoOpenSSL", "%s needs OpenSSL: %s", hashes[hash].name,
-                      crypto.why[0] ? crypto.why : "this hash is switched off in it");
-        adt_error_hint(err, "%s", crypto.why[0] ? "install OpenSSL 3 (Debian, Ubuntu: apt-get install libssl3)" : "");
+    if (!crypto.why[0] && crypto.md[hash])
+        return 0;
+    adt_error_set(err, ADT_CONFIG, "NoOpenSSL", "%s needs OpenSSL: %s", hashes[hash].name,
+                  crypto.why[0] ? crypto.why : "this hash is switched off in it");
+    adt_error_hint(err, "%s", crypto.why[0] ? "install OpenSSL 3 (Debian, Ubuntu: apt-get install libssl3)" : "");
+    return -1;
+}
+
+static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
+{
+    if (adt_digest_ready(hash, err) < 0)
         return NULL;
-    }
     struct adt_digest *d = atomic_exchange(&spare, NULL);
     if (!d && (d = adt_zalloc(sizeof *d)) && !(d->ctx = crypto.ctx_new())) {
         adt_free(d);

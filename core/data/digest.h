@@ -18,6 +18,10 @@ struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err);
 /* Begins a digest over parts. NULL with [err] filled: no libcrypto on this machine, or this hash is switched off in it.
  * Thread-safe, as everything here; one digest is for one thread at a time. */
 
+int adt_digest_ready(enum adt_hash hash, struct adt_error *err);
+/* Opens OpenSSL if need be: 0, or -1 as adt_digest_new(). Call it before a worker thread computes: what OpenSSL keeps
+ * for the thread that opened it is lost when a worker ends after OpenSSL's own clean-up. */
+
 int adt_digest_add(struct adt_digest *d, const void *p, size_t n);
 /* 0, or -1 when OpenSSL refuses. */
 

@@ -40,9 +40,19 @@ local function same(a, b)
   return a and b and a.pid == b.pid and a.start_time == b.start_time and a.host == b.host and a.boot_id == b.boot_id
 end
 
+-- Who the file names; nil when it is not there or names nobody. That it cannot be read says nothing, and is raised.
 local function read(file)
-  local text = errors.try(fs.read, file, { max = 4096 })
-  local who = text and text ~= "" and errors.try(json.decode, text)
+  local text, err = errors.try(fs.read, file, { max = 4096 })
+  if err and err.code ~= "ENOENT" and err.code ~= "EOVERFLOW" then
+    error(err, 0)
+  end
+  local who, why
+  if text then
+    who, why = errors.try(json.decode, text)
+  end
+  if why and why.code == "ENOMEM" then
+    error(why, 0)
+  end
   return type(who) == "table" and math.type(who.pid) and who or nil
 end
 
@@ -152,7 +162,7 @@ end
 ---@return boolean alive
 ---@return table? who
 function M.alive(dir)
-  local who = read(path.join(dir, "owner"))
+  local who = errors.try(read, path.join(dir, "owner"))
   if not who then
     return false
   end
@@ -171,12 +181,12 @@ end
 
 --- Gives the run up: the next owner need not ask who we were.
 function Owner:close()
-  local ours = self.held and same(read(path.join(self.dir, "owner")), self.me)
+  local ours = self.held and same(errors.try(read, path.join(self.dir, "owner")), self.me)
   self.held = false
   if ours then
     errors.try(fs.remove, path.join(self.dir, "owner"))
   end
-  if self.lock_file and same(read(self.lock_file), self.me) then
+  if self.lock_file and same(errors.try(read, self.lock_file), self.me) then
     errors.try(fs.remove, self.lock_file)
   end
   self.lock_file = nil

@@ -308,9 +308,7 @@ end
 ---@param durable? boolean
 --- Raises: busy, when the run was taken over; config, when it cannot be written.
 function Run:record(record, durable)
-  if durable then
-    self.owner:check()
-  end
+  self.owner:check()
   if record.type == "begin" then
     record.dir = self.dir
   end

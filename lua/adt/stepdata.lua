@@ -115,7 +115,7 @@ local function scan(name, value, where, depth)
   end
 end
 
---- A step's result as a resume will see it: by way of JSON, known secrets redacted. Raises cause "usage" for what the journal cannot hold.
+--- A step's result as a resume will see it: by way of JSON. Raises cause "usage" for what the journal cannot hold.
 ---@param name string of the step
 ---@param result any
 ---@return any
@@ -124,8 +124,12 @@ function M.result(name, result)
   local text, err = errors.try(json.encode, { result })
   if not text then
     bad_result(name, err.message, err)
+  elseif require("adt.c.secret").redact(text) ~= text then
+    errors.raise { cause = "usage", code = "SecretInResult",
+      message = ("step '%s' returns a text with a secret in it; results are journalled"):format(name),
+      hint = "return where the secret is kept, not the secret" }
   end
-  return json.decode(require("adt.c.secret").redact(text))[1]
+  return json.decode(text)[1]
 end
 
 --- The key that a step gives to what it makes: letters, digits, '_', '.' and '-', and different for each step and time.

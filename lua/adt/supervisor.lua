@@ -323,7 +323,8 @@ end
 -- A cancel comes as a file before we could be told, as a signal afterwards; so we listen before anybody can know us.
 local function supervise(job)
   task.group(function()
-    local listener = task.spawn(listen, job)
+    -- That it is cancelled in the end is no failure of the group.
+    local listener = task.spawn(errors.try, listen, job)
     task.yield()
     if claim(job.dir) then
       process.reaper()

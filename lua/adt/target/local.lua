@@ -59,6 +59,22 @@ local function job_dir(id)
   return path.join(run.folder(run_id), rest)
 end
 
+local function read_json(file)
+  if fs.exists(file) then
+    return json.decode(fs.read(file, { max = 16 << 20 }))
+  end
+end
+
+-- A copied folder stands still; whoever runs the job writes into the original, as long as that is there.
+local function home(dir)
+  local claim = read_json(path.join(dir, "claim", "owner.json"))
+  if not claim or not claim.dir or claim.dir == fs.realpath(dir) then
+    return dir
+  end
+  local original = read_json(path.join(claim.dir, "claim", "owner.json"))
+  return original and original.pid == claim.pid and original.start_time == claim.start_time and claim.dir or dir
+end
+
 --- The same target for the run whose folder is `root`, wherever that has been copied to.
 ---@param root string
 ---@return adt.target.Local
@@ -72,7 +88,7 @@ end
 --- The folder of a job, for people who want to look.
 function Local:folder(id)
   local dir = job_dir(id)
-  return self.root and path.join(self.root, "jobs", path.name(dir)) or dir
+  return home(self.root and path.join(self.root, "jobs", path.name(dir)) or dir)
 end
 
 --- What will be run, as text.
@@ -185,21 +201,6 @@ function Local:find(_, job, dir)
   end
 end
 
-local function read_json(file)
-  if fs.exists(file) then
-    return json.decode(fs.read(file, { max = 16 << 20 }))
-  end
-end
-
--- A copied folder stands still; whoever runs the job writes into the original.
-local function elsewhere(dir, claim)
-  if not claim.dir or claim.dir == fs.realpath(dir) then
-    return nil
-  end
-  local original = read_json(path.join(claim.dir, "claim", "owner.json"))
-  return original and original.pid == claim.pid and original.start_time == claim.start_time and claim.dir or nil
-end
-
 -- The supervisor died without a last word. Its ranks went with it, and what they had started is ended now, so that
 -- nothing runs on beside whatever is started next.
 local function died(dir, claim, me)
@@ -225,10 +226,7 @@ local function status(dir)
     return { state = "absent" }
   end
   local me = process.self()
-  local original = elsewhere(dir, claim)
-  if original then
-    return status(original)
-  elseif claim.host ~= me.host then
+  if claim.host ~= me.host then
     return { state = "unknown", message = "the job runs on " .. claim.host .. ", which cannot be seen from here" }
   elseif claim.boot_id == me.boot_id and process.alive(claim.pid, claim.start_time) then
     return read_json(path.join(dir, "state.json")) or { state = "running" }
