@@ -174,7 +174,7 @@ describe("the door", function()
       function() return value() end, function() return value < 1 end, function() return value <= value end,
       function() return value + 1 end, function() return -value end, function() return #value end,
       function() value.x = 1 end, function() return value // 2 end, function() return value & 1 end,
-      function() pairs(value) end,
+      function() return pairs(value) end,
     } do
       local ok, err = pcall(use)
       assert.is_false(ok)
