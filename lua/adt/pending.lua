@@ -132,14 +132,19 @@ end
 ---@param value any
 ---@return adt.Pending?
 function M.find(value)
-  if M.is(value) then
-    return value
-  elseif type(value) == "table" and getmetatable(value) == nil then
-    for _, v in pairs(value) do
-      local found = M.find(v)
-      if found then return found end
+  local seen = {}
+  local function look(v)
+    if M.is(v) then
+      return v
+    elseif type(v) == "table" and getmetatable(v) == nil and not seen[v] then
+      seen[v] = true
+      for _, inner in pairs(v) do
+        local found = look(inner)
+        if found then return found end
+      end
     end
   end
+  return look(value)
 end
 
 return M
