@@ -113,9 +113,7 @@ Follower.__index = Follower
 
 local function follower(handle)
   local record = handle.record
-  local store = metrics.store()
-  for _, row in ipairs(record.metrics or {}) do store:add(row) end
-  local self = setmetatable({ handle = handle, grammars = {}, store = store, cursor = record.offsets, rows = {},
+  local self = setmetatable({ handle = handle, grammars = {}, store = metrics.store(record.metrics), cursor = record.offsets, rows = {},
     journalled = time.monotonic() }, Follower)
   self.lines = lines.new(function(name, text)
     local rank = name:match("/(.*)$") or name
@@ -274,12 +272,6 @@ local function record_end(handle, now)
   return now
 end
 
-local function store_of(record)
-  local store = metrics.store()
-  for _, row in ipairs(record.metrics or {}) do store:add(row) end
-  return store
-end
-
 --- Follows the job to its end: its output is shown, its metrics are journalled. Raises the job's cause when it failed.
 ---@return adt.JobResult
 function Handle:wait()
@@ -291,7 +283,7 @@ function Handle:wait()
   end
   local ended, store = self.record.ended
   if ended then
-    store = store_of(self.record)
+    store = metrics.store(self.record.metrics)
   else
     if ctx.detach then
       error(M.DETACH, 0)
@@ -303,8 +295,6 @@ function Handle:wait()
     ctx.emit { type = "job", stage = ctx.stage, job = self.name, state = "end", ok = ended.state == "done",
       seconds = ended.seconds, detail = ended.message }
   end
-  ctx.job_metrics = ctx.job_metrics or {}
-  ctx.job_metrics[self.name] = store
   if ended.state ~= "done" then
     ctx.failed_job = { exit = ended.exit, result = M.result(ended, store, self.id, self.target) }
     raise_end(self, ended)
@@ -320,7 +310,7 @@ function Handle:ended_or_stop()
   if not record or not record.ended or record.ended.state ~= "done" then
     error(door.collected, 0)
   end
-  return M.result(record.ended, store_of(record), self.id, self.target)
+  return M.result(record.ended, metrics.store(record.metrics), self.id, self.target)
 end
 
 ---@class adt.JobResult

@@ -161,36 +161,6 @@ function M.grammars()
   return names
 end
 
--- JSON has no nan and no infinity, and a training that diverges prints nothing else.
-local NAMES = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
-
---- A record as it may stand in JSON: nan, inf and -inf as texts.
----@param record adt.metrics.Record
----@return table<string, number|string>
-function M.to_json(record)
-  local copy = {}
-  for name, value in pairs(record) do
-    if value ~= value then
-      value = "nan"
-    elseif value == math.huge or value == -math.huge then
-      value = value > 0 and "inf" or "-inf"
-    end
-    copy[name] = value
-  end
-  return copy
-end
-
---- The record that to_json has written.
----@param plain table<string, number|string>
----@return adt.metrics.Record
-function M.from_json(plain)
-  local record = {}
-  for name, value in pairs(plain) do
-    record[name] = NAMES[value] or value
-  end
-  return record
-end
-
 --- A series of numbers; see adt.metrics.series.
 ---@param list number[]
 ---@return adt.Series
@@ -199,9 +169,12 @@ function M.series(list)
 end
 
 --- Collects the records of one job; see adt.metrics.store.
+---@param records? table[] what it begins with, also as `plain` writes them
 ---@return adt.metrics.Store
-function M.store()
-  return require("adt.metrics.store").new()
+function M.store(records)
+  local store = require("adt.metrics.store").new()
+  for _, record in ipairs(records or {}) do store:add(record) end
+  return store
 end
 
 return M

@@ -2,7 +2,6 @@
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local journal = require "adt.journal"
-local metrics = require "adt.metrics"
 local owner = require "adt.owner"
 local path = require "adt.path"
 local state = require "adt.state"
@@ -75,7 +74,6 @@ function APPLY.intent(run, record)
   local step = step_of(run, record.step)
   step.digest, step.inputs, step.key, step.n = record.digest, record.inputs, record.key, record.n
   step.acked, step.result, step.undone, step.ended, step.metrics, step.offsets = false, nil, nil, nil, nil, nil
-  step.began = record.t
   forget_order(run, record.step)
 end
 
@@ -85,7 +83,7 @@ end
 
 function APPLY.ack(run, record)
   local step = step_of(run, record.step)
-  step.acked, step.result, step.children, step.acked_at = true, here(run, record.result), {}, record.t
+  step.acked, step.result, step.children = true, here(run, record.result), {}
   step.kind = record.kind
   forget_order(run, record.step)
   table.insert(run.order, record.step)
@@ -106,7 +104,7 @@ function APPLY.metrics(run, record)
   local step = step_of(run, record.step)
   step.metrics = step.metrics or {}
   for _, row in ipairs(record.rows or {}) do
-    table.insert(step.metrics, metrics.from_json(row))
+    table.insert(step.metrics, row)
   end
   step.offsets = record.offsets or step.offsets
 end

@@ -27,9 +27,7 @@ function M.metrics(r)
   local stores = {}
   for name, step in pairs(r.steps) do
     if step.metrics then
-      local store = metrics.store()
-      for _, row in ipairs(step.metrics) do store:add(row) end
-      stores[name] = store
+      stores[name] = metrics.store(step.metrics)
     end
   end
   return stores

@@ -11,7 +11,7 @@ local function keep(store, record)
   for name, value in pairs(record) do
     assert(type(name) == "string" and type(value) == "number", "a field that is no number")
   end
-  json.encode(metrics.to_json(record))
+  json.encode(metrics.plain(record))
 end
 
 return function(bytes)
