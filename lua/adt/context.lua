@@ -79,7 +79,7 @@ function Context:code(dir, options)
   return require("adt.snapshot").code(self, dir, options)
 end
 
---- Runs another recipe's deploy under this run, or finds what is deployed under its name, and returns its results.
+--- Runs another recipe's deploy and build under this run, its steps named after it, and returns what the last one gave.
 ---@param name string recipe, looked for beside this one
 ---@param params? table
 ---@return any results of its deploy stage
@@ -142,6 +142,17 @@ function M.evidence(value)
     value = #value > LONGEST_EVIDENCE and value:sub(1, LONGEST_EVIDENCE) .. "..." or value
   end
   return plain(value)
+end
+
+--- How a run ended, in a few words: what went wrong, or how much was checked.
+---@param err? adt.Error
+---@return string
+function Context:verdict(err)
+  if err then
+    return err.message
+  end
+  local n = #self.checks
+  return n == 0 and "done; nothing was checked" or ("%d check%s passed"):format(n, n == 1 and "" or "s")
 end
 
 --- The folder of a recipe's templates: beside the recipe's folder, or below it.

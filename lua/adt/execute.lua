@@ -58,7 +58,7 @@ local function failed_checks(ctx)
     end
   end
   if #failed > 0 then
-    return errors.new { cause = ctx.check_cause or "check", code = "CheckFailed", where = ctx.stage,
+    return errors.new { cause = "check", code = "CheckFailed", where = ctx.stage,
       message = ("%d of the checks failed: %s"):format(#failed, table.concat(failed, "; ")),
       hint = "the evidence stands beside each check" }
   end
@@ -120,23 +120,12 @@ local function run_stages(x, ctx)
   return results
 end
 
-local function verdict(x, ctx, err)
-  if err then
-    return err.message
-  end
-  local n = #ctx.checks
-  if n == 0 then
-    return "done; nothing was checked"
-  end
-  return ("%d check%s passed"):format(n, n == 1 and "" or "s")
-end
-
 local function finish_do(x, ctx, err, started)
   local detached = err and err.inner == jobstep.DETACH
   if detached then err = nil end
   local exit = err and errors.exit_code(err) or ctx.partial and 12 or 0
   local state = detached and "detached" or err and (err.cause == "cancelled" and "interrupted" or "failed") or "ok"
-  local text = detached and "detached: the job goes on; `adtlua wait " .. x.run.id .. "` follows it to its verdict" or verdict(x, ctx, err)
+  local text = detached and "detached: the job goes on; `adtlua wait " .. x.run.id .. "` follows it to its verdict" or ctx:verdict(err)
   local seconds = time.monotonic() - started
   x.run:record({ type = "end", state = state, exit = exit, verdict = text, error = err and plain_error(err), seconds = seconds }, true)
   x.emit { type = "end", run = x.run.id, ok = not err, exit = exit, seconds = seconds, error = err, verdict = text }

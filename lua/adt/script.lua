@@ -19,8 +19,7 @@ local function finish(ctx, err)
     err = errors.new { cause = "check", code = "CheckFailed", message = ("%d of %d checks failed"):format(failed, #ctx.checks) }
   end
   local exit = err and errors.exit_code(errors.from(err)) or 0
-  local verdict = err and tostring(errors.from(err).message)
-    or #ctx.checks > 0 and ("%d checks passed"):format(#ctx.checks) or "done; nothing was checked"
+  local verdict = ctx:verdict(err and errors.from(err))
   ctx.run:record({ type = "end", state = err and "failed" or "ok", exit = exit, verdict = verdict }, true)
   -- The error itself goes on, and whoever handles it or the program tells it; a document holds it too.
   ctx.emit { type = "end", run = ctx.run.id, ok = not err, exit = exit, verdict = verdict,

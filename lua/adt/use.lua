@@ -1,4 +1,4 @@
---- One recipe inside another: its stages up to build run under this run, its steps named after it.
+--- One recipe inside another: its deploy and build run under this run, its steps named after it.
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local param = require "adt.param"

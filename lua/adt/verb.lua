@@ -208,11 +208,7 @@ end
 -- --- putting it together ----------------------------------------------------------------------------------------------
 
 local function make_output(given)
-  local format = given.output or "text"
-  if format ~= "text" and format ~= "json" and format ~= "ndjson" then
-    errors.raise { cause = "usage", message = ("unknown output format '%s'"):format(format), hint = "text, json or ndjson" }
-  end
-  local out = output.new { format = format, verbose = given.verbose or false }
+  local out = output.new { format = given.output, verbose = given.verbose or false }
   local collected = given["report-junit"] and {}
   local function emit(event)
     if collected then collected[#collected + 1] = event end
