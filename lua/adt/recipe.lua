@@ -2,6 +2,7 @@
 ---
 --- This module is also read in the bare state that reads recipe heads: it needs nothing but pure Lua.
 local errors = require "adt.error"
+local options = require "adt.options"
 local param = require "adt.param"
 
 local M = {}
@@ -23,10 +24,8 @@ local KINDS = { "architecture", "image", "test-case", "validation", "script" }
 local HEAD = { "name", "kind", "api", "summary", "params", "stages", "smallest", "packages" }
 
 -- Flags and words of the program itself; a parameter of that name could not be given.
-local RESERVED = {
-  "help", "name", "target", "run", "yes", "output", "params", "report-junit", "changed", "take-over", "with-data",
-  "detach", "propagate", "exit-code", "keep-artifacts", "verbose", "quiet", "lua-dir", "version", "follow",
-}
+local RESERVED = { ["lua-dir"] = true, version = true }
+for name in pairs(options.RUN) do RESERVED[name] = true end
 
 local function fail(recipe, message, hint)
   errors.raise { cause = "usage", code = "BadRecipe", hint = hint,
@@ -76,10 +75,8 @@ local function check_params(recipe)
     elseif not param.is(def) then
       fail(recipe, ("parameter '%s' is no definition"):format(name), "write adt.int { ... }, adt.string { ... } and so on")
     end
-    for _, word in ipairs(RESERVED) do
-      if word == name:gsub("_", "-") then
-        fail(recipe, ("parameter '%s' has the name of a flag of the program"):format(name), "choose another name")
-      end
+    if RESERVED[(name:gsub("_", "-"))] then
+      fail(recipe, ("parameter '%s' has the name of a flag of the program"):format(name), "choose another name")
     end
   end
 end
