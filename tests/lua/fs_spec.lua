@@ -1,16 +1,10 @@
 --- Files and folders: whole or not at all, never through a link, and with a word on what went wrong.
-local errors = require "adt.error"
 local fs = require "adt.fs"
 local process = require "adt.process"
 local support = require "support"
 local task = require "adt.task"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "it was accepted")
-  assert.is_true(errors.is(err), tostring(err))
-  return err
-end
+local refusal = support.refusal
 
 after_each(support.no_leaks)
 

@@ -1,18 +1,12 @@
 --- Digests, base64 and random names.
 local base64 = require "adt.base64"
-local errors = require "adt.error"
 local fs = require "adt.fs"
 local hash = require "adt.hash"
 local random = require "adt.random"
 local support = require "support"
 local task = require "adt.task"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "it was accepted")
-  assert.is_true(errors.is(err), tostring(err))
-  return err
-end
+local refusal = support.refusal
 
 after_each(support.no_leaks)
 

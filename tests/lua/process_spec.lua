@@ -1,17 +1,11 @@
 --- Child processes: what arrives in them, what comes back, and that none is left.
-local errors = require "adt.error"
 local fs = require "adt.fs"
 local process = require "adt.process"
 local support = require "support"
 local task = require "adt.task"
 local time = require "adt.time"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "it was accepted")
-  assert.is_true(errors.is(err), tostring(err))
-  return err
-end
+local refusal = support.refusal
 
 local function lines_of(p, which, options)
   local out = {}

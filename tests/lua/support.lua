@@ -33,6 +33,17 @@ function M.no_leaks()
   require("luassert").same(NOTHING, M.live())
 end
 
+--- The structured error that a call must raise.
+---@param f function
+---@return adt.Error
+function M.refusal(f, ...)
+  local assert = require "luassert"
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok, "it was accepted")
+  assert.is_true(require("adt.error").is(err), tostring(err))
+  return err
+end
+
 --- A word for the shell.
 ---@param text string
 ---@return string

@@ -1,14 +1,8 @@
 --- Dates as text, durations, deadlines.
-local errors = require "adt.error"
 local support = require "support"
 local time = require "adt.time"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  assert.is_false(ok, "it was accepted")
-  assert.is_true(errors.is(err), tostring(err))
-  return err
-end
+local refusal = support.refusal
 
 after_each(support.no_leaks)
 
