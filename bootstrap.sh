@@ -21,7 +21,8 @@ die() { say "$*"; exit 1; }
 # cmake 3.22, ninja and the libraries that the rooms link.
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config liblua5.4-dev libuv1-dev libyajl-dev libyaml-dev libssl-dev)
 test_packages=(clang clang-tidy clang-format lua5.4 lua-busted lua-check lua-filesystem lua-cjson shellcheck hyperfine
-    git python3 python3-venv python3-torch python3-jsonschema procps)
+    git python3 python3-venv python3-torch python3-jsonschema procps curl
+    munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -61,6 +62,30 @@ apt_get() {
         die "apt-get could not install: $*"
 }
 
+enabled_units() {
+    command -v systemctl >/dev/null || return 0
+    systemctl list-unit-files --state=enabled --no-legend --no-pager 2>/dev/null | awk '{ print $1 }' | sort
+}
+
+# apt_get for daemons that the tests run themselves: none of them starts, neither now nor with the machine.
+apt_get_quietly() {
+    local policy=/usr/sbin/policy-rc.d remove_policy=: before units
+    before=$(enabled_units)
+    if [ ! -e "$policy" ]; then
+        remove_policy="as_root rm -f $policy"
+        # shellcheck disable=SC2064 # what it is now
+        trap "$remove_policy" EXIT
+        printf '#!/bin/sh\n# put here by bootstrap.sh while it installs packages\nexit 101\n' |
+            as_root install -m 755 /dev/stdin "$policy"
+    fi
+    apt_get "$@"
+    $remove_policy
+    trap - EXIT
+    mapfile -t units < <(comm -13 <(printf '%s\n' "$before") <(enabled_units))
+    [ ${#units[@]} -eq 0 ] || as_root systemctl disable --quiet "${units[@]}" >&2
+}
+
+install=apt_get
 need() {
     local missing
     mapfile -t missing < <(missing_of "$@")
@@ -68,7 +93,7 @@ need() {
     command -v apt-get >/dev/null ||
         die "this machine has no apt-get; install these by hand, then try again: ${missing[*]}"
     agreed "${missing[@]}" || die "nothing was installed"
-    apt_get "${missing[@]}"
+    "$install" "${missing[@]}"
 }
 
 # The sanitizers' and fuzzers' runtime is a package of the default clang's version; older releases ship it with clang.
@@ -97,6 +122,7 @@ run_recipe() {
 }
 
 run_tests() {
+    install=apt_get_quietly
     need "${test_packages[@]}"
     local runtime
     runtime=$(clang_runtime)

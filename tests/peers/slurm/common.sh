@@ -4,6 +4,9 @@
 # Debian's daemons live where an ordinary user's PATH does not look.
 PATH=$PATH:/usr/sbin:/sbin
 
+# Whoever has sourced a cluster's env hands SLURM_CONF on; with it these scripts would find themselves among its clients.
+[ -z "${SLURM_CONF:-}" ] || exec env -u SLURM_CONF "$0" "$@"
+
 # A test may itself run inside of a job of a real cluster: nothing of that one may reach this one.
 unset "${!SLURM@}" "${!SBATCH_@}" "${!SALLOC_@}" "${!SQUEUE_@}" "${!SINFO_@}" "${!SACCT_@}"
 
@@ -109,15 +112,15 @@ carriers() {
     grep -lzFx "SLURM_CONF=$CONF" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
 }
 
-# steps [NODE]: the step daemons and the jobs' processes, of one node or of all. They outlive their slurmd.
+# steps [NODE]: the step daemons and the jobs' processes, of one node or of all. They outlive their slurmd. A step daemon
+# overwrites its environment's end; what tells its node is the log, which it shares with its slurmd.
 steps() {
     local pid
     for pid in $(carriers); do
-        if [ -n "${1:-}" ]; then
-            grep -qzFx "SLURMD_NODENAME=$1" "/proc/$pid/environ" 2>/dev/null || continue
-        fi
-        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = slurmstepd ] ||
-            grep -qz '^SLURM_JOB_ID=' "/proc/$pid/environ" 2>/dev/null; then
+        if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = slurmstepd ]; then
+            [ -z "$(find "/proc/$pid/fd" -lname "$DIR/log/${1:-n*}.log" 2>/dev/null)" ] || echo "$pid"
+        elif grep -qz '^SLURM_JOB_ID=' "/proc/$pid/environ" 2>/dev/null &&
+            grep -qzx "SLURMD_NODENAME=${1:-n[0-9]*}" "/proc/$pid/environ" 2>/dev/null; then
             echo "$pid"
         fi
     done
