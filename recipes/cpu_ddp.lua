@@ -49,8 +49,9 @@ return adt.recipe {
     if p.data then
       table.move({ "--data", adt.path.absolute(p.data) }, 1, 2, #cmd + 1, cmd)
     end
+    -- The distribution's torchrun does not start under Python 3.11, so the target gives ranks their places itself.
     return ctx:job { "train",
-      cmd = cmd, files = results.build.program, launch = "torchrun", nodes = p.nodes, per_node = { procs = p.ranks },
+      cmd = cmd, files = results.build.program, launch = p.torch == "venv" and "torchrun" or "ranks", nodes = p.nodes, per_node = { procs = p.ranks },
       limit = p.limit, retry = { on = { "node", "preempted" }, max = 3 }, resume = "checkpoint", metrics = "cpu_ddp",
       artefacts = { ctx.dir .. "/checkpoints/latest", ctx.dir .. "/checkpoints/step-*.pt" },
     }:wait()

@@ -49,6 +49,14 @@ function Context:job(spec)
   return require("adt.jobstep").submit(self, spec)
 end
 
+--- Does something to a node, once: { node = "n3", to = "drain", reason = "..." }. `down` resumes what was drained.
+---@param name string unique in the run
+---@param spec adt.Act
+---@return { node: string, to: string, reason: string }
+function Context:act(name, spec)
+  return require("adt.act").step(self, name, spec)
+end
+
 --- A Python virtual environment with these packages, made once per set of packages on this machine.
 ---@param packages string[]|{ python: string?, requirements: string? }
 ---@return string python path of its interpreter

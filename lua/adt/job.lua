@@ -10,7 +10,7 @@ local M = {}
 ---@class adt.JobSpec
 ---@field [1] string name, unique in the run
 ---@field cmd? (string|number)[] argv; adt.sh [[...]] for a shell line
----@field launch? "plain"|"torchrun"|"per_gpu"|"per_node"|"mpi"|"external"
+---@field launch? "plain"|"torchrun"|"ranks"|"per_gpu"|"per_node"|"mpi"|"external" "ranks": the target itself starts them
 ---@field nodes? integer
 ---@field per_node? { gpu: integer?, cpu: integer?, neuron: integer?, efa: integer?, procs: integer? }
 ---@field roles? table<string, adt.Role> instead of cmd
@@ -26,6 +26,9 @@ local M = {}
 ---@field metrics? string|table|function log grammar
 ---@field artefacts? string[] what must be there afterwards, as patterns below the job's folder
 ---@field collect? string[] files copied into the run folder afterwards
+---@field array? integer|string this many copies, or indices as Slurm writes them ("0-15%4"); each has ADT_ARRAY_INDEX
+---@field after? adt.JobHandle|adt.JobHandle[] jobs that must have ended well before this one starts
+---@field slurm? table<string, string|number|boolean> what to ask of Slurm, where the job runs on it: adt.slurm.directives
 ---@field on? adt.Target
 
 ---@class adt.Role
@@ -35,8 +38,8 @@ local M = {}
 ---@field service? boolean ends when the other roles have ended
 
 local FIELDS = { "cmd", "launch", "nodes", "per_node", "roles", "files", "image", "mounts", "env", "secrets", "wrap",
-  "limit", "retry", "resume", "metrics", "artefacts", "collect", "on" }
-local LAUNCH = { "plain", "torchrun", "per_gpu", "per_node", "mpi", "external" }
+  "limit", "retry", "resume", "metrics", "artefacts", "collect", "array", "after", "slurm", "on" }
+local LAUNCH = { "plain", "torchrun", "ranks", "per_gpu", "per_node", "mpi", "external" }
 local PER_NODE = { "gpu", "cpu", "neuron", "efa", "procs" }
 local ROLE = { "cmd", "nodes", "procs", "service" }
 local RETRY = { "on", "max" }
@@ -173,6 +176,35 @@ local function retry_of(name, retry)
   return { on = retry.on or { "node", "preempted" }, max = count(name, retry.max, "retry.max", 1) }
 end
 
+local function array_of(name, array)
+  if array == nil then
+    return nil
+  elseif math.type(array) == "integer" and array >= 1 and array <= 100000 then
+    return ("0-%d"):format(array - 1)
+  elseif type(array) == "string" and array:match("^[%d,:-]+%%?%d*$") and #array <= 1000 then
+    return array
+  end
+  fail(name, ("array '%s' is neither a number of copies nor a list of indices"):format(tostring(array)), 'write array = 8, or "0-15%4"')
+end
+
+-- Handles of jobs, or what stands for them in a plan.
+local function after_of(name, after)
+  if after == nil then
+    return nil
+  end
+  if after.id ~= nil or pending.is(after) then
+    after = { after }
+  end
+  local ids = {}
+  for i, handle in ipairs(after) do
+    if type(handle) ~= "table" or handle.id == nil then
+      fail(name, ("after[%d] is no job"):format(i), "give what ctx:job returned")
+    end
+    ids[i] = handle.id
+  end
+  return #ids > 0 and ids or nil
+end
+
 --- Checks a job table and completes it. Raises cause "usage" for what cannot be meant.
 ---@param spec adt.JobSpec
 ---@return table job name, launch, roles, world, env, secrets, files, limit (seconds), retry ...
@@ -196,8 +228,12 @@ function M.check(spec)
     name = name, launch = launch, roles = roles_of(name, spec, procs_of(name, spec)), per_node = spec.per_node or {},
     files = files_of(name, spec.files), image = spec.image, mounts = spec.mounts, env = environment(name, spec.env),
     secrets = spec.secrets or {}, limit = limit, retry = retry_of(name, spec.retry), resume = spec.resume,
-    artefacts = spec.artefacts or {}, collect = spec.collect or {},
+    artefacts = spec.artefacts or {}, collect = spec.collect or {}, array = array_of(name, spec.array),
+    after = after_of(name, spec.after), slurm = spec.slurm,
   }
+  if job.slurm then
+    require("adt.slurm.directives").check(("job '%s', slurm"):format(name), job.slurm)
+  end
   for key, value in pairs(job.secrets) do
     if type(key) ~= "string" or not key:match("^[%a_][%w_]*$") then
       fail(name, ("'%s' is no name of an environment variable"):format(tostring(key)), "write secrets = { HF_TOKEN = p.token }")

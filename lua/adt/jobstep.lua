@@ -6,6 +6,7 @@ local jobs = require "adt.job"
 local lines = require "adt.lines"
 local metrics = require "adt.metrics"
 local path = require "adt.path"
+local stepdata = require "adt.stepdata"
 local pending = require "adt.pending"
 local task = require "adt.task"
 local time = require "adt.time"
@@ -36,7 +37,7 @@ local function inputs_of(job, target, files)
   for name in pairs(job.secrets) do secrets[#secrets + 1] = name end
   table.sort(secrets)
   return { cmd = job.roles, launch = job.launch, env = job.env, secrets = secrets, files = files, wrap = job.wrap,
-    per_node = job.per_node, image = job.image, target = target.name }
+    per_node = job.per_node, image = job.image, array = job.array, slurm = job.slurm, target = target.name }
 end
 
 -- A job that failed in an earlier session is started again when its run is resumed on purpose.
@@ -46,10 +47,13 @@ local function failed_before(ctx)
   end
 end
 
+-- The key of the first time that it would be done; a plan of no run has an id that stands for one.
 local function show_plan(ctx, job, target)
   if ctx.mode == "plan" then
     local step = (ctx.prefix or "") .. job.name
-    ctx.emit { type = "rendered", stage = ctx.stage, step = step, name = job.name, text = target:render(job) }
+    local key = stepdata.key(ctx.id or "RUN", step, 1)
+    local dir = tostring(ctx.dir .. "/jobs/" .. key:match("^%w+%-(.*)$"))
+    ctx.emit { type = "rendered", stage = ctx.stage, step = step, name = job.name, text = target:render(job, key, dir) }
   end
 end
 
@@ -73,7 +77,7 @@ function M.submit(ctx, spec)
   if ctx.run and target.at then
     target = target:at(ctx.run.dir)
   end
-  target:preflight(job)
+  target:preflight(job, ctx.mode)
   show_plan(ctx, job, target)
   local digest = type(spec.files) == "table" and not pending.is(spec.files) and spec.files.digest or nil
   local handle = setmetatable({ ctx = ctx, job = job, target = target, name = job.name, spec = spec,
@@ -176,7 +180,30 @@ function Follower:journal(now)
   self.rows, self.journalled = {}, time.monotonic()
 end
 
--- "Could not ask" is no end: the job is asked again until it says what became of it.
+-- Why nothing happens is told once, and again when the reason changes.
+function Follower:waits(now)
+  local text = now.waiting
+  if text and text ~= self.waiting then
+    local handle = self.handle
+    handle.ctx.emit { type = "note", level = now.never and "warn" or "info", text = ("job '%s' waits: %s"):format(handle.name, text) }
+  end
+  self.waiting = text
+end
+
+-- "Could not ask" is no end: a target that may answer later is asked again as long as its patience lasts.
+function Follower:lost(now)
+  if now.state ~= "unknown" and now.state ~= "absent" then
+    self.lost_since = nil
+    return false
+  end
+  self.lost_since = self.lost_since or time.monotonic()
+  local left = now.retry and (self.handle.target.patience or 0) - (time.monotonic() - self.lost_since) or 0
+  if left > 0 then
+    self:waits { waiting = ("%s; asking again, at most %.0f s more"):format(now.message, self.handle.target.patience), never = true }
+  end
+  return left <= 0
+end
+
 local function follow(handle)
   local f = follower(handle)
   local nap = POLL_FIRST
@@ -184,12 +211,14 @@ local function follow(handle)
     local now = handle:status()
     local news = f:read()
     f:journal()
-    if now.state == "unknown" or now.state == "absent" then
+    if f:lost(now) then
       errors.raise { cause = "unknown", code = "JobUnknown",
         message = ("job '%s': %s"):format(handle.name, now.message or now.state == "absent" and "the target does not know it any more"
           or "its state cannot be told"),
         hint = "`adtlua resume " .. handle.ctx.run.id .. "` asks again" }
-    elseif now.state ~= "running" then
+    elseif now.state == "running" then
+      f:waits(now)
+    elseif now.state ~= "unknown" and now.state ~= "absent" then
       while f:read() do end
       f.lines:finish()
       for _, grammar in pairs(f.grammars) do
@@ -267,6 +296,9 @@ local function record_end(handle, now)
     now.tail = tail_of(handle, now.rank)
   end
   collect(handle, base)
+  if handle.target.settled then
+    handle.target:settled(handle.id, handle.job)
+  end
   now.artefacts, now.attempts = found, nil
   handle.ctx.run:record({ type = "ended", step = handle.step, result = now }, true)
   return now

@@ -4,6 +4,7 @@ local cfault = require "adt.c.fault"
 local errors = require "adt.error"
 local cnet = require "adt.c.net"
 local ctask = require "adt.c.task"
+local folder = require "adt.target.folder"
 local fs = require "adt.fs"
 local json = require "adt.json"
 local path = require "adt.path"
@@ -20,9 +21,6 @@ local SIGTERM = 15
 
 -- Room for the last word on a disk that the job itself may fill, and how often it is tried again.
 local RESERVE, LAST_WORD_TRIES = 8 * 1024, 60
-
--- Shorter secrets would be found in innocent text (as adt.c.secret has it).
-local SHORTEST_SECRET = #"<secret>"
 
 --- Takes the job, once: the folder `claim` comes into being with its content, or is there already.
 local function claim(dir)
@@ -209,31 +207,10 @@ local function end_orphans()
   end
 end
 
--- What a rank has printed of its secrets is overwritten in place, so that whoever reads the log by offsets stays right.
-local function mask(file, values)
-  local handle <close> = fs.open(file, "r+")
-  local longest, offset = 0, 0
-  for _, value in pairs(values) do longest = math.max(longest, #value) end
-  while true do
-    local text = handle:pread(offset, 1 << 20)
-    if not text then return end
-    for _, value in pairs(values) do
-      local at = #value >= SHORTEST_SECRET and text:find(value, 1, true)
-      while at do
-        handle:seek(offset + at - 1)
-        handle:write("<secret>" .. ("*"):rep(#value - #"<secret>"))
-        at = text:find(value, at + #value, true)
-      end
-    end
-    if #text < 1 << 20 then return end
-    offset = offset + #text - longest + 1
-  end
-end
-
 local function mask_logs(job)
   if next(job.secrets) then
     for _, name in ipairs(fs.list(job.folder)) do
-      local _, err = errors.try(mask, path.join(job.folder, name), job.secrets)
+      local _, err = errors.try(folder.mask, path.join(job.folder, name), job.secrets)
       if err then
         io.stderr:write(("secrets could not be overwritten in %s: %s\n"):format(name, err.message))
       end

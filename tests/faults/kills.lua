@@ -1,13 +1,14 @@
 --- The crash test: a program that is killed at the worst moments and resumed must start each thing once, lose no run and
 --- leave nobody behind.
 local adt = require "adt"
+package.path = "tests/faults/?.lua;" .. package.path
 local errors = require "adt.error"
 local fs = require "adt.fs"
-local json = require "adt.json"
 local options = require "adt.options"
 local param = require "adt.param"
 local path = require "adt.path"
-local process = require "adt.process"
+local places = require "places"
+local subjects = require "subject"
 
 local FLAGS = {
   kills = { value = true }, seed = { value = true }, target = { value = true }, verbose = { short = "v" },
@@ -16,12 +17,10 @@ local FLAGS = {
 local given = options.parse(arg, FLAGS)
 local kills_wanted = given.kills and param.parse("kills", adt.int { min = 1, max = 100000 }, given.kills)
 local seed = param.parse("seed", adt.int {}, given.seed or 1)
-if (given.target or "local") ~= "local" then
-  errors.raise { cause = "usage", message = "this crash test knows the target local" }
-end
+local target = param.parse("target", adt.enum { "local", "slurm" }, given.target or "local")
 math.randomseed(seed)
 
-local count = { kills = 0, duplicates = 0, lost = 0, orphans = 0 }
+local count = subjects.count
 
 local function say(...)
   if given.verbose then
@@ -29,117 +28,10 @@ local function say(...)
   end
 end
 
--- --- one subject: a recipe with its own state folder ------------------------------------------------------------------
-
-local Subject = {}
-Subject.__index = Subject
-
-local function subject(recipe, words)
-  local dir = fs.tempdir "adt-kills"
-  local s = setmetatable({ dir = dir, state = path.join(dir.path, "state"), work = path.join(dir.path, "work"), recipe = recipe }, Subject)
-  fs.mkdir(s.work)
-  s.words = words(s)
-  return s
-end
-
-function Subject:spawn(words, fault, of_supervisor)
-  local argv = { process.self().exe }
-  table.move(words, 1, #words, 2, argv)
-  argv.env = { XDG_STATE_HOME = self.state, XDG_CACHE_HOME = path.join(self.dir.path, "cache"), CI = "1",
-    ADTLUA_FAULT = fault or false, ADTLUA_FAULT_SUPERVISOR = of_supervisor or false, ADT_KILLS_SUBJECT = self.dir.path }
-  argv.stdout, argv.stderr = { file = path.join(self.dir.path, "output"), append = true }, "stdout"
-  return process.spawn(argv)
-end
-
---- The id of the one run, if it has begun: a journal with at least one whole line.
-function Subject:run_id()
-  local runs = path.join(self.state, "adtlua", "runs")
-  local ids = {}
-  for _, name in ipairs(fs.exists(runs) and fs.list(runs) or {}) do
-    local file = path.join(runs, name, "journal.ndjson")
-    if fs.exists(file) and fs.read(file):find "\n" then ids[#ids + 1] = name end
-  end
-  return ids[1], #ids
-end
-
-function Subject:next_words()
-  local id = self:run_id()
-  if id then
-    return { "resume", id, "-y" }
-  end
-  local words = { self.recipe, "-y" }
-  return table.move(self.words, 1, #self.words, 3, words)
-end
-
-function Subject:down_words()
-  local words = { self.recipe, "down", "-y" }
-  return table.move(self.words, 1, #self.words, 4, words)
-end
-
---- One start of the program, killed by a fault or after some seconds, or left to its end.
-function Subject:go(fault, seconds, words)
-  local child <close> = self:spawn(words or self:next_words(), fault)
-  if seconds then
-    adt.sleep(seconds)
-    if not child:ended() then
-      errors.try(process.kill, child.pid, "KILL", child:start_time())
-    end
-  end
-  local ended = child:wait()
-  if ended.signal == "SIGKILL" then
-    count.kills = count.kills + 1
-  end
-  return ended
-end
-
--- --- what must hold afterwards ----------------------------------------------------------------------------------------
-
-local function ours(s)
-  local found = {}
-  for _, p in ipairs(process.list()) do
-    local handle = p.state ~= "Z" and io.open(("/proc/%d/environ"):format(p.pid))
-    if handle then
-      local env = handle:read "a" or ""
-      handle:close()
-      if env:find("ADT_KILLS_SUBJECT=" .. s.dir.path .. "\0", 1, true) then found[#found + 1] = p end
-    end
-  end
-  return found
-end
-
-function Subject:check(what, ended, starts, state)
-  local id, n = self:run_id()
-  local journal = id and fs.read(path.join(self.state, "adtlua", "runs", id, "journal.ndjson")) or ""
-  local last
-  for line in journal:gmatch "[^\n]+" do last = json.decode(line) end
-  if not ended.ok or n ~= 1 or not last or last.type ~= "end" or last.state ~= (state or "ok") then
-    count.lost = count.lost + 1
-    print(("LOST after %s: %s, %d runs\n%s"):format(what, ended.text, n, fs.read(path.join(self.dir.path, "output"))))
-  end
-  local started = starts(self, id)
-  if started ~= 1 then
-    count[started > 1 and "duplicates" or "lost"] = count[started > 1 and "duplicates" or "lost"] + 1
-    print(("%d STARTS after %s\n%s"):format(started, what, fs.read(path.join(self.dir.path, "output"))))
-  end
-  -- A supervisor that has written its last word may need a moment to leave.
-  local left
-  for _ = 1, 100 do
-    left = ours(self)
-    if #left == 0 then break end
-    adt.sleep(0.02)
-  end
-  for _, p in ipairs(left) do
-    count.orphans = count.orphans + 1
-    print(("ORPHAN after %s: %d %s"):format(what, p.pid, p.name))
-    errors.try(process.kill, p.pid, "KILL", p.start_time)
-  end
-  fs.remove(self.dir.path, { recursive = true })
-end
-
 -- --- subjects ---------------------------------------------------------------------------------------------------------
 
-local function ten_steps()
-  return subject("tests/data/recipes/ten_steps.lua", function(s) return { "--dir", s.work } end)
+local function ten_steps(place)
+  return subjects.new(place, "tests/data/recipes/ten_steps.lua", function(s) return { "--dir", s.work } end)
 end
 
 local function starts_of_ten_steps(s)
@@ -149,8 +41,8 @@ local function starts_of_ten_steps(s)
   return n
 end
 
-local function cpu_ddp()
-  return subject("recipes/cpu_ddp.lua", function() return { "--steps", "24", "--width", "32", "--checkpoint-every", "6" } end)
+local function cpu_ddp(place)
+  return subjects.new(place, "recipes/cpu_ddp.lua", function() return { "--steps", "24", "--width", "32", "--checkpoint-every", "6" } end)
 end
 
 -- Rank 0 says who it is when it starts; the retries of a job's own would be further attempts in the same folder.
@@ -171,8 +63,8 @@ end
 local POINTS = { "journal.before:kill", "journal.torn:fail", "journal.after:kill" }
 
 --- Dies at the given journal step of the first start; then, now and then, again while it resumes.
-local function kill_at_step(point, step, again)
-  local s = ten_steps()
+local function kill_at_step(place, point, step, again)
+  local s = ten_steps(place)
   local what = ("%s at step %d"):format(point, step)
   local ended = s:go(("%s:%d"):format(point, step))
   if ended.signal ~= "SIGKILL" then
@@ -190,24 +82,24 @@ local function kill_at_step(point, step, again)
   return true
 end
 
--- Between the fork of a supervisor and its claim.
-local function kill_while_submitting()
-  for _, point in ipairs { "local.forked", "local.journalled", "local.opened", "local.told" } do
-    local s = ten_steps()
+-- Between the first and the last moment of a submission.
+local function kill_while_submitting(place)
+  adt.map(place.faults, { at_once = place.at_once }, function(point)
+    local s = ten_steps(place)
     local ended = s:go(point .. ":kill")
     if ended.signal ~= "SIGKILL" then
       count.lost = count.lost + 1
       print(("NOT KILLED at %s: %s"):format(point, ended.text))
     end
     s:check(point, s:go(), starts_of_ten_steps)
-  end
+  end)
 end
 
 -- The supervisor dies: before its claim nothing was started, after it the node is to blame; either way a resume starts
 -- the job again, and what it does is done once.
-local function kill_supervisor()
+local function kill_supervisor(place)
   for _, point in ipairs { "supervisor.claim", "supervisor.claimed" } do
-    local s = ten_steps()
+    local s = ten_steps(place)
     local child <close> = s:spawn(s:next_words(), nil, point .. ":kill")
     local ended = child:wait()
     if ended.code == 7 then
@@ -221,11 +113,11 @@ local function kill_supervisor()
 end
 
 -- Taking back is done again where it was interrupted, and spares what it had spared.
-local function kill_while_down(point)
+local function kill_while_down(place, point)
   local step = 1
   local ended
   repeat
-    local s = ten_steps()
+    local s = ten_steps(place)
     s:go()
     ended = s:go(("%s:%d"):format(point, step), nil, s:down_words())
     local last = ended
@@ -244,19 +136,26 @@ local function kill_while_down(point)
   until ended.signal ~= "SIGKILL"
 end
 
-local function every_step(again)
+-- Side by side where the place allows it: the steps of one point, until one start ends by itself.
+local function every_step(place, again)
   for _, point in ipairs(POINTS) do
-    local step = 1
-    while kill_at_step(point, step, again) do
-      step = step + 1
-      if kills_wanted and count.kills * 2 >= kills_wanted then return end
+    local step, over = 0, false
+    local workers = {}
+    for i = 1, place.at_once do
+      workers[i] = function()
+        while not over and not (kills_wanted and count.kills * 2 >= kills_wanted) do
+          step = step + 1
+          over = not kill_at_step(place, point, step, again) or over
+        end
+      end
     end
-    say("%s: %d steps", point, step - 1)
+    adt.all(workers)
+    say("%s on %s: %d steps", point, place.name, step)
   end
 end
 
-local function at_random(make, starts, longest)
-  local s = make()
+local function at_random(place, make, starts, longest)
+  local s = make(place)
   local ended
   local moments = {}
   repeat
@@ -266,28 +165,76 @@ local function at_random(make, starts, longest)
   s:check(("random kills at %s"):format(table.concat(moments, ", ")), ended, starts)
 end
 
--- Half of the kills at journal steps, some of them twice, the other half at moments that no step names.
-every_step(kills_wanted and 1 or 0)
-kill_while_submitting()
-kill_supervisor()
-for _, point in ipairs(POINTS) do
-  kill_while_down(point)
+-- The controller is away for a while, from a moment that no step names; whoever asks meanwhile must not take that for
+-- an answer.
+local function without_controller(place)
+  local subjects_at_once = {}
+  for i = 1, place.at_once do
+    subjects_at_once[i] = function() at_random(place, ten_steps, starts_of_ten_steps, place.pause) end
+  end
+  table.insert(subjects_at_once, function()
+    adt.sleep(math.random() * 2)
+    place.controller "stop"
+    adt.sleep(1 + math.random() * 3)
+    place.controller "start"
+  end)
+  adt.all(subjects_at_once)
 end
-if kills_wanted then
+
+-- Half of the kills at journal steps, some of them twice, the other half at moments that no step names.
+local function all_kinds(place)
+  every_step(place, kills_wanted and 1 or 0)
+  kill_while_submitting(place)
+  if place.supervised then
+    kill_supervisor(place)
+    for _, point in ipairs(POINTS) do kill_while_down(place, point) end
+  end
+end
+
+local function many(place, wanted)
   local torch, i = has_torch(), 0
-  while count.kills < kills_wanted do
-    i = i + 1
-    if torch and i % 10 == 1 then
-      at_random(cpu_ddp, starts_of_cpu_ddp, 6)
-    else
-      at_random(ten_steps, starts_of_ten_steps, 0.2)
+  local workers = {}
+  for n = 1, place.at_once do
+    workers[n] = function()
+      while count.kills < wanted do
+        i = i + 1
+        if torch and i % 10 == 1 then
+          at_random(place, cpu_ddp, starts_of_cpu_ddp, 6)
+        else
+          at_random(place, ten_steps, starts_of_ten_steps, place.pause)
+        end
+      end
     end
   end
-elseif has_torch() then
-  local before = count.kills
-  while count.kills < before + 5 do
-    at_random(cpu_ddp, starts_of_cpu_ddp, 6)
+  while place.controller and count.kills < wanted - (wanted - count.kills) // 2 do without_controller(place) end
+  adt.all(workers)
+end
+
+local function few(place)
+  if place.controller then
+    without_controller(place)
   end
+  local before = count.kills
+  while has_torch() and count.kills < before + (place.controller and 2 or 5) do
+    at_random(place, cpu_ddp, starts_of_cpu_ddp, 6)
+  end
+end
+
+-- Without accounts at the steps, with accounts and without at other moments.
+local function go(place, wanted, steps)
+  local ok, err = pcall(function()
+    if steps then all_kinds(place) end
+    if wanted then many(place, wanted) elseif steps then few(place) end
+  end)
+  place.close()
+  if not ok then error(err, 0) end
+end
+
+if target == "local" then
+  go(places.here(), kills_wanted, true)
+else
+  go(places.slurm(false), kills_wanted and kills_wanted * 3 // 4, true)
+  if kills_wanted then go(places.slurm(true), kills_wanted) end
 end
 
 print(("%d kills, %d duplicates, %d lost, %d orphans"):format(count.kills, count.duplicates, count.lost, count.orphans))

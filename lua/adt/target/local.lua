@@ -2,6 +2,7 @@
 --- into the job's folder. Following is reading files, so detaching, ^C and kill -9 cost nothing.
 local cfault = require "adt.c.fault"
 local errors = require "adt.error"
+local folder = require "adt.target.folder"
 local fs = require "adt.fs"
 local json = require "adt.json"
 local path = require "adt.path"
@@ -43,6 +44,10 @@ function Local:preflight(job)
     cannot(job, ("launch = \"%s\""):format(job.launch), 'use launch = "torchrun", "per_gpu", "per_node" or "plain"')
   elseif job.image and not pending.is(job.image) then
     cannot(job, "an image", "leave image out when --target is local, and use ctx:venv")
+  elseif job.array then
+    cannot(job, "an array", "write a loop: adt.map(list, function(x) return ctx:job { ... }:wait() end)")
+  elseif job.after then
+    cannot(job, "a job after another", "call :wait() of the other job before")
   elseif job.mounts and next(job.mounts) then
     cannot(job, "mounts", "there is no container here: paths are the machine's own")
   end
@@ -246,51 +251,15 @@ function Local:status(ids)
   return all
 end
 
--- Attempts and ranks in the order in which they began.
-local function log_files(dir)
-  local files = {}
-  for attempt = 1, 1000 do
-    local folder = path.join(dir, "attempt-" .. attempt)
-    if not fs.exists(folder) then break end
-    for _, name in ipairs(fs.list(folder)) do
-      local rank = name:match("^rank%-(.+)%.log$")
-      if rank then
-        files[#files + 1] = { attempt = attempt, rank = tonumber(rank) or rank, name = ("%d/%s"):format(attempt, rank),
-          file = path.join(folder, name) }
-      end
-    end
-  end
-  table.sort(files, function(a, b)
-    if a.attempt ~= b.attempt then return a.attempt < b.attempt end
-    return (tonumber(a.rank) or 0) < (tonumber(b.rank) or 0)
-  end)
-  return files
-end
-
 --- New output since a cursor (nil: from the beginning): pieces { rank, attempt, text, offset } and the next cursor.
 ---@param id string
 ---@param options? { cursor: table?, rank: any, max: integer?, tail: integer? } tail: without a cursor, the last bytes alone
 ---@return { rank: any, attempt: integer, name: string, text: string }[]
 ---@return table cursor byte offsets by log name
 function Local:logs(id, options)
-  options = options or {}
-  local cursor, pieces = {}, {}
-  for name, offset in pairs(options.cursor or {}) do cursor[name] = offset end
-  for _, log in ipairs(log_files(self:folder(id))) do
-    if options.rank == nil or tostring(options.rank) == tostring(log.rank) then
-      local size = fs.stat(log.file).size
-      local offset = cursor[log.name] or options.tail and math.max(0, size - options.tail) or 0
-      -- A log that has shrunk was truncated by somebody: what is there now is new.
-      if size < offset then offset = 0 end
-      if size > offset then
-        local handle <close> = fs.open(log.file, "r")
-        local text = handle:pread(offset, math.min(size - offset, options.max or 1 << 20)) or ""
-        pieces[#pieces + 1] = { rank = log.rank, attempt = log.attempt, name = log.name, text = text }
-        cursor[log.name] = offset + #text
-      end
-    end
-  end
-  return pieces, cursor
+  local files = {}
+  folder.rank_logs(files, self:folder(id))
+  return folder.read(files, options)
 end
 
 --- Ends a job and verifies that it has ended; also one whose supervisor is gone.
@@ -335,20 +304,7 @@ end
 
 --- Files below the run folder: here they are where they are.
 function Local:files(id)
-  local dir = self:folder(id)
-  local function at(name)
-    local full = path.normalize(path.join(dir, name))
-    if full:sub(1, #dir + 1) ~= dir .. "/" then
-      errors.raise { cause = "usage", message = ("'%s' lies outside of the job's folder"):format(name) }
-    end
-    return full
-  end
-  return {
-    get = function(name, to) fs.copy(at(name), to) end,
-    put = function(from, name) fs.copy(from, at(name)) end,
-    list = function(name) return fs.list(at(name or ".")) end,
-    stat = function(name) return fs.stat(at(name)) end,
-  }
+  return folder.files(self:folder(id))
 end
 
 --- This machine has no scheduler that could drain, reboot or replace it.
