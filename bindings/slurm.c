@@ -284,6 +284,7 @@ static int on_partition(void *ctx, const struct adt_slurm_partition *partition)
     put_text(L, "node_state", partition->node_state);
     put_text(L, "nodes", partition->nodes);
     put_integer(L, "total_nodes", partition->total_nodes, -1);
+    put_integer(L, "node_count", partition->node_count, -1);
     put_integer(L, "total_cpus", partition->total_cpus, -1);
     put_integer(L, "max_nodes", partition->max_nodes, -1);
     put_limit(L, "max_time", partition->max_time);

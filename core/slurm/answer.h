@@ -158,7 +158,8 @@ struct adt_slurm_node {
 struct adt_slurm_partition {
     struct adt_slurm_text name, state, nodes, qos, tres, cluster, node_state;
     int64_t total_nodes, total_cpus, max_nodes, max_time, default_time;
-    int is_default; /* -1 where not said */
+    int64_t node_count; /* of a row of sinfo: in that state */
+    int is_default;     /* -1 where not said */
 };
 
 struct adt_slurm_reservation {

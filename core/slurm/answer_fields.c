@@ -397,7 +397,7 @@ void slurm_record_init(unsigned kind, union slurm_record *r)
         r->node.memory = r->node.memory_allocated = r->node.memory_free = -1;
         break;
     case ADT_SLURM_PARTITION:
-        r->partition.total_nodes = r->partition.total_cpus = r->partition.max_nodes = -1;
+        r->partition.total_nodes = r->partition.total_cpus = r->partition.max_nodes = r->partition.node_count = -1;
         r->partition.max_time = r->partition.default_time = r->partition.is_default = -1;
         break;
     case ADT_SLURM_RESERVATION:

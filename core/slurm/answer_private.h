@@ -88,6 +88,6 @@ int slurm_bad(struct adt_error *err, const char *fmt, ...) __attribute__((format
 /* ADT_SERVICE, "BadAnswer"; -1. */
 
 void slurm_excerpt(const char *text, size_t n, char out[static 128]);
-/* The first line of [text], printable and cut. */
+/* The beginning of [text], printable and on one line. */
 
 #endif

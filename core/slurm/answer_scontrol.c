@@ -69,6 +69,17 @@ static size_t value_end(struct adt_slurm_text t, size_t from, const char *next)
     return next ? value_end(t, from, NULL) : t.n;
 }
 
+/* On one line a heterogeneous job has one more key between its name and UserId=. */
+static size_t name_end(struct adt_slurm_text t, size_t from, size_t end)
+{
+    size_t word = end;
+    while (word > from && t.p[word - 1] != ' ')
+        word--;
+    struct adt_slurm_text last = {t.p + word, end - word};
+    bool ids = begins(last, "HetJobIdSet=") || begins(last, "PackJobIdSet=");
+    return ids && word > from ? word - 1 : end;
+}
+
 static void read_line(struct reader *r, struct adt_slurm_text t)
 {
     size_t at = 0;
@@ -87,6 +98,8 @@ static void read_line(struct reader *r, struct adt_slurm_text t)
             end = t.n;
         else
             end = value_end(t, from, n == 7 && begins(key, "JobName") ? "UserId=" : NULL);
+        if (!r->lines && begins(key, "JobName"))
+            end = name_end(t, from, end);
         const struct slurm_field *f = slurm_text_field(r->kind, key.p, key.n);
         struct slurm_value v = {.is_text = true, .text = slurm_trim((struct adt_slurm_text){t.p + from, end - from})};
         /* Some versions quote: StartTime="None" */

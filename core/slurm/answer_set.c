@@ -332,7 +332,7 @@ void slurm_set_nodes_or_count(void *record, size_t at, const struct slurm_value 
     int64_t n;
     (void)at;
     if (!v->is_text || (t.n && slurm_digits(t, &n) == t.n))
-        slurm_set_count(&partition->total_nodes, 0, v);
+        slurm_set_count(&partition->node_count, 0, v);
     else
         slurm_set_word(&partition->nodes, 0, v);
 }

@@ -283,12 +283,15 @@ int slurm_bad(struct adt_error *err, const char *fmt, ...)
 
 void slurm_excerpt(const char *text, size_t n, char out[static 128])
 {
-    size_t at = 0, i = 0;
-    while (i < n && (text[i] == '\n' || text[i] == ' ' || text[i] == '\r'))
-        i++;
-    for (; i < n && text[i] != '\n' && at < 120; i++) {
+    size_t at = 0;
+    for (size_t i = 0; i < n && at < 120; i++) {
         unsigned char c = (unsigned char)text[i];
-        out[at++] = c < ' ' || c >= 0x7F ? '?' : (char)c;
+        bool blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+        if (!blank)
+            out[at++] = c < ' ' || c >= 0x7F ? '?' : (char)c;
+        else if (at && out[at - 1] != ' ')
+            out[at++] = ' ';
     }
+    at -= at && out[at - 1] == ' ';
     out[at] = '\0';
 }
