@@ -565,7 +565,9 @@ describe("the public vectors", function()
       if check then
         check(text, row.facts)
       elseif row.facts:find "^plain text" then
-        assert.matches(row.facts:match "'(.-)\\?n?'", bad(parse.json, text), 1, true)
+        local said = row.facts:match "'(.*)'$" or row.facts:match '"(.*)"$'
+        said = said:gsub("\\n$", ""):gsub("%s+$", "")
+        assert.matches(said, bad(parse.json, text), 1, true)
       else
         check_json(row, parse.json(text))
       end
