@@ -93,7 +93,8 @@ static void push_inert(lua_State *L, const char *name)
 static bool is_pure(const char *name)
 {
     static const char *const pure[] = {"adt",       "adt.error",    "adt.c.error", "adt.param",   "adt.recipe",
-                                       "adt.units", "adt.hostlist", "adt.secret",  "adt.options", NULL};
+                                       "adt.units", "adt.hostlist", "adt.secret",  "adt.options", "adt.c.slurm",
+                                       NULL};
     for (const char *const *p = pure; *p; p++)
         if (!strcmp(*p, name))
             return true;

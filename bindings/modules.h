@@ -22,6 +22,7 @@
     X(process) \
     X(random) \
     X(secret) \
+    X(slurm) \
     X(startup) \
     X(task) \
     X(term) \
