@@ -1,7 +1,7 @@
 --- What this machine says of itself: each fact is asked in a child process of its own and within a time limit, so that a
 --- dead file system or a driver that hangs becomes a value of the table and not a hang.
 ---
---- A fact that cannot be had is { missing = reason }, never zero and never absent.
+--- A fact that cannot be had is { missing = reason }, never zero and never absent; `hang` is true where nobody answered.
 local errors = require "adt.error"
 local json = require "adt.json"
 local process = require "adt.process"
@@ -14,7 +14,7 @@ local M = {}
 
 local MOST_ANSWER = 4 << 20 -- bytes of one fact
 
----@alias adt.node.Fact table|{ missing: string }
+---@alias adt.node.Fact table|{ missing: string, hang: boolean? }
 ---@alias adt.node.Facts table<string, adt.node.Fact>
 
 -- Name, the module below adt.node.gather that knows it, and the seconds it may take.
@@ -46,7 +46,8 @@ function M.answer()
   local value, err = errors.try(function()
     return require(request.module)[request.name](read.new(request.root), request.options or {})
   end)
-  io.write(json.encode { value = value, error = err and err.message or nil })
+  -- What files hold may be any bytes.
+  io.write(json.encode(require("adt.output.value").plain { value = value, error = err and err.message or nil }))
 end
 
 local function collect(child)
@@ -88,16 +89,17 @@ function M.ask(request, seconds)
   if not started then
     return read.missing("no process could be started: " .. tostring(child))
   end
-  local owned <close> = child
+  local _ <close> = child
   local answer
   task.race {
     function() answer = talk(child, json.encode(request)) end,
     function() task.sleep(seconds) end,
   }
-  if not answer then
-    child:kill "KILL"
+  if answer then
+    return answer
   end
-  return answer or read.missing(("no answer within %g s"):format(math.floor(seconds * 10 + 0.5) / 10))
+  child:kill "KILL"
+  return { missing = ("no answer within %g s"):format(math.floor(seconds * 10 + 0.5) / 10), hang = true }
 end
 
 local function limits_of(options)

@@ -15,6 +15,13 @@ M.ACTION = {
 local RANK = {}
 for i, name in ipairs(M.ORDER) do RANK[name] = i end
 
+--- Whether a value is one.
+---@param word any
+---@return boolean
+function M.is(word)
+  return RANK[word] ~= nil
+end
+
 --- The worse of two.
 ---@param a adt.node.Severity
 ---@param b adt.node.Severity
