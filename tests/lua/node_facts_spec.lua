@@ -106,7 +106,8 @@ describe("node facts", function()
     end
     probe:close()
     local process = require "adt.process"
-    local server <close> = process.spawn { "/usr/bin/python3", "tests/lua/dead_mount.py", t.path .. "/fsx", stdin = "pipe", stdout = "pipe", stderr = "pipe" }
+    local server <close> = process.spawn { "/usr/bin/python3", "tests/lua/dead_mount.py", t.path .. "/fsx",
+      stdin = "pipe", stdout = "pipe", stderr = "pipe" }
     if server:lines()() ~= "mounted" then
       pending("needs the right to mount: " .. tostring(server:lines "stderr"()))
       return
@@ -158,6 +159,15 @@ describe("node facts", function()
     local now = time.now()
     assert.equal(1, #gather(t, { only = { "kernel_log" }, since = now - 950 }).kernel_log.entries)
     assert.equal(0, #gather(t, { only = { "kernel_log" }, since = now - 850 }).kernel_log.entries)
+  end)
+
+  it("of the clock are read from what chrony prints", function()
+    local chrony = require("adt.node.gather.machine").chrony
+    assert.same({ offset = 0.000123, synchronised = true },
+      chrony "7F7F0101,,8,1795542951.545753462,0.000123000,0.000000000,0.000000000,0.000,0.000,0.000,0.000000000,0.000000000,0.0,Normal\n")
+    assert.is_false(chrony("7F7F0101,,10,0.0,0.000000000,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Not synchronised\n").synchronised)
+    assert.is_nil(chrony "506 Cannot talk to daemon\n")
+    assert.is_nil(chrony "")
   end)
 
   it("refuse what they do not know", function()

@@ -5,7 +5,8 @@ local json = require "adt.json"
 
 local function facts(changes)
   local f = {
-    host = { name = "h" .. tostring(changes.n) }, boot = { id = "b" .. tostring(changes.n) }, instance = { type = "p5.48xlarge", id = "i-" .. tostring(changes.n) },
+    host = { name = "h" .. tostring(changes.n) }, boot = { id = "b" .. tostring(changes.n) },
+    instance = { type = "p5.48xlarge", id = "i-" .. tostring(changes.n) },
     kernel = { release = "6.8" }, driver = { version = "550.2" }, pci = { gpus = { 1, 2 }, efa = { 1 }, neuron = {} }, cpu = { online = 192 },
     memory = { total = 2 << 40 }, hugepages = { total = 0 }, libraries = { found = {} }, modules = { efa = { loaded = true, version = "2.17" } },
     limits = { memlock = { soft = "unlimited" }, nofile = { soft = 1024 } }, mounts = { ["/fsx"] = { type = "lustre", ro = false } },
@@ -43,7 +44,8 @@ describe("a fleet", function()
   end)
 
   it("without a majority says so and names all", function()
-    local result = fleet.compare { answer(1), answer(2), answer(3, { driver = { version = "535.1" } }), answer(4, { driver = { version = "535.1" } }) }
+    local result = fleet.compare { answer(1), answer(2), answer(3, { driver = { version = "535.1" } }),
+      answer(4, { driver = { version = "535.1" } }) }
     assert.same({ "driver: no majority: 2 have 535.1 (n3,n4), 2 have 550.2 (n1,n2)" }, texts(result))
     assert.is_false(result.differences[1].majority)
   end)

@@ -219,7 +219,8 @@ describe("judging a node", function()
     assert.same({ "DRAIN", "no profile" }, { report(t).findings[1].severity, report(t).findings[1].found })
     local r = report(t, { profile = "p5.48xlarge", mounts = { "/fsx" } })
     require("adt.json").encode(r)
-    for _, name in ipairs { "GPU count", "EFA count", "EFA ports", "module efa", "GPU driver", "fabric manager", "limits", "huge pages", "processors",
+    for _, name in ipairs { "GPU count", "EFA count", "EFA ports", "module ib_uverbs", "GPU driver", "fabric manager", "limits",
+      "huge pages", "processors",
       "memory", "mount /fsx" } do
       local f = finding(r, name)
       assert.is_false(f and f.ok, name)

@@ -137,8 +137,10 @@ describe("the kernel's log", function()
     for text, expected in pairs(CASES) do
       assert.same(expected, klog.classify(text), text)
     end
-    for _, text in ipairs { "NVRM: loading NVIDIA UNIX Open Kernel Module", "efa 0000:4f:19.0 efa_0: IB device registered", "pcieport 0000:00:1c.0: AER: enabled with IRQ 24",
-      "EXT4-fs (nvme0n1p1): mounted filesystem with ordered data mode", "nvme nvme0: 8/0/0 default/read/poll queues", "NFS: Registering the id_resolver key type" } do
+    for _, text in ipairs { "NVRM: loading NVIDIA UNIX Open Kernel Module", "efa 0000:4f:19.0 efa_0: IB device registered",
+      "pcieport 0000:00:1c.0: AER: enabled with IRQ 24",
+      "EXT4-fs (nvme0n1p1): mounted filesystem with ordered data mode", "nvme nvme0: 8/0/0 default/read/poll queues",
+      "NFS: Registering the id_resolver key type" } do
       assert.is_nil(klog.classify(text), text)
     end
   end)

@@ -97,7 +97,7 @@ local function base(tree, kind, numa)
   tree:put("/sys/devices/system/cpu/online", "0-191\n")
   tree:put("/sys/devices/system/cpu/present", "0-191\n")
   tree:put("/sys/devices/system/node/online", "0-" .. numa - 1 .. "\n")
-  tree:put("/proc/meminfo", "MemTotal:       2097152000 kB\nMemAvailable:   2000000000 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n")
+  tree:put("/proc/meminfo", "MemTotal: 2097152000 kB\nMemAvailable: 2000000000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n")
   tree:put("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "5128\n")
   tree:put("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "5128\n")
   tree:memlock "unlimited"

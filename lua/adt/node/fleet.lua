@@ -175,7 +175,8 @@ local function doubles(answers, out)
     for value, nodes in pairs(seen) do
       if #nodes > 1 then
         table.sort(nodes)
-        out[#out + 1] = { fact = what[1], nodes = nodes, text = ("%d nodes have the %s %s: %s"):format(#nodes, what[1], shown(value), table.concat(nodes, ",")) }
+        out[#out + 1] = { fact = what[1], nodes = nodes,
+          text = ("%d nodes have the %s %s: %s"):format(#nodes, what[1], shown(value), table.concat(nodes, ",")) }
       end
     end
   end

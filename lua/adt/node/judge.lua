@@ -84,8 +84,9 @@ function M.judge(facts, profile, options)
   local judge = setmetatable({ facts = facts, profile = profile ~= "none" and profile or nil, options = options, findings = {} }, Judge)
   if profile == nil then
     local instance = facts.instance
+    local kind = read.known(instance) and ("instance type '%s'"):format(instance.type) or instance and instance.missing
     judge:add { check = "profile", ok = false, severity = "DRAIN", expected = "a type that is known", found = "no profile",
-      evidence = read.known(instance) and ("instance type '%s'"):format(term.clean(instance.type)) or instance and term.clean(instance.missing) or nil,
+      evidence = kind and term.clean(kind) or nil,
       hint = "say --profile TYPE, or --profile none for a node without accelerators" }
   else
     judge:add { check = "profile", ok = true, found = profile == "none" and "none, as asked" or profile.type }

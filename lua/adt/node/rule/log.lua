@@ -84,8 +84,8 @@ local function classes(j, entries)
       if entry.class == name then
         local word = j.options.log and j.options.log[name] or default
         local back = name == "remote" and not still_away(entry, entries)
-        j:add { check = check, ok = word == "PASS", severity = back and "MONITOR" or word, found = (entry.key or name) .. (back and ", back since" or ""),
-          evidence = evidence_of(entry) }
+        j:add { check = check, ok = word == "PASS", severity = back and "MONITOR" or word,
+          found = (entry.key or name) .. (back and ", back since" or ""), evidence = evidence_of(entry) }
       end
     end
   end

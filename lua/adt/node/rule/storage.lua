@@ -39,11 +39,13 @@ end
 local function speed(j, path, mount)
   local tried = mount and mount.speed
   if tried and not read.known(tried) then
-    j:add { check = "speed of " .. path, ok = false, severity = tried.hang and "DRAIN" or "MONITOR", found = "not measured", evidence = tried.missing }
+    j:add { check = "speed of " .. path, ok = false, severity = tried.hang and "DRAIN" or "MONITOR", found = "not measured",
+      evidence = tried.missing }
   elseif tried then
     local least = j.options.min_speed
     j:add { check = "speed of " .. path, ok = not least or tried.write >= least, severity = "MONITOR",
-      found = units.size(tried.write) .. "/s written", expected = least and units.size(least) .. "/s", evidence = units.size(tried.read) .. "/s read again" }
+      found = units.size(tried.write) .. "/s written", expected = least and units.size(least) .. "/s",
+      evidence = units.size(tried.read) .. "/s read again" }
   end
 end
 
