@@ -4,6 +4,8 @@
 #include "adtL.h"
 #include "modules.h"
 
+#include <errno.h>
+
 /* now() -> seconds since the epoch */
 static int clock_now(lua_State *L)
 {
@@ -25,10 +27,28 @@ static int clock_turn(lua_State *L)
     return 0;
 }
 
+/* sync() -> synchronised, offset and max_error in seconds; nil, err where the kernel does not say */
+static int clock_sync(lua_State *L)
+{
+    struct adt_clock_sync sync;
+    if (adt_clock_sync(&sync) < 0) {
+        struct adt_error err;
+        adt_error_errno(&err, ADT_NODE, errno, "asking the kernel for the state of its clock");
+        return adtL_fail(L, &err);
+    }
+    lua_pushboolean(L, sync.synchronised);
+    lua_pushnumber(L, sync.offset);
+    lua_pushnumber(L, sync.max_error);
+    return 3;
+}
+
 int luaopen_adt_c_clock(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"now", clock_now}, {"monotonic", clock_monotonic}, {"turn", clock_turn}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"now", clock_now},
+                                         {"monotonic", clock_monotonic},
+                                         {"turn", clock_turn},
+                                         {"sync", clock_sync},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

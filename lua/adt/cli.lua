@@ -4,8 +4,8 @@ local errors = require "adt.error"
 local M = {}
 
 --- Commands, each a module adt.command.<name> with run(words) and help.
-M.COMMANDS = { "compare", "cancel", "config", "doctor", "gc", "help", "history", "list", "logs", "ps", "resume", "status",
-  "test", "wait" }
+M.COMMANDS = { "compare", "cancel", "config", "doctor", "gc", "help", "history", "list", "logs", "node", "ps", "resume",
+  "status", "test", "wait" }
 
 local function is_command(word)
   for _, name in ipairs(M.COMMANDS) do
@@ -58,6 +58,7 @@ end
 
 local function show_help(name, command)
   io.write(("usage: adtlua %s %s\n\n%s\n"):format(name, command.args, command.summary))
+  io.write(command.examples and "\n" .. command.examples .. "\n" or "")
   require("adt.usage").flags(command.flags or require("adt.options").RUN)
   return 0
 end

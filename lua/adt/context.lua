@@ -19,6 +19,7 @@ local LONGEST_EVIDENCE = 2000
 ---@field door adt.Door
 ---@field run? adt.Run
 ---@field recipe adt.Recipe
+---@field upto? string the stage that was asked for by its name
 ---@field emit fun(event: table)
 local Context = {}
 Context.__index = Context
@@ -95,18 +96,36 @@ function Context:use(name, params)
   return require("adt.use").use(self, name, params)
 end
 
---- Records a check with its evidence. The stage fails at its end if any failed (exit 8).
+local CAUSES = { "check", "node" }
+
+local function cause_of(options)
+  if options == nil then
+    return nil
+  end
+  errors.check_options("ctx:check", options, { "cause" })
+  local cause = options.cause
+  if cause ~= nil and cause ~= "check" and cause ~= "node" then
+    errors.raise { cause = "usage", code = "BadArgument", message = ("ctx:check: '%s' is no cause of a check"):format(tostring(cause)),
+      hint = "known: " .. table.concat(CAUSES, ", ") }
+  end
+  return cause ~= "check" and cause or nil
+end
+
+--- Records a check with its evidence. The stage fails at its end if any failed: exit 8, or 7 when every one that failed
+--- was of a node.
 ---@param name string a sentence that should hold
 ---@param ok any
 ---@param evidence? any what the reader needs to believe it
+---@param options? { cause: "check"|"node" } what is at fault when it does not hold, default "check"
 ---@return boolean ok
-function Context:check(name, ok, evidence)
+function Context:check(name, ok, evidence, options)
+  local cause = cause_of(options)
   local found = pending.find { ok, evidence }
   if found then
     pending.stop(found)
   end
   local record = { type = "check", stage = self.stage, name = plain(tostring(name)), ok = not not ok,
-    evidence = M.evidence(evidence) }
+    cause = cause, evidence = M.evidence(evidence) }
   table.insert(self.checks, record)
   if self.mode == "do" then
     self.run:record(record)
@@ -115,6 +134,22 @@ function Context:check(name, ok, evidence)
     self.emit(record)
   end
   return record.ok
+end
+
+--- The checks that do not hold, and what their failure is called.
+---@package
+---@param stage? string of this stage alone
+---@return string[] names
+---@return "check"|"node" cause "node" when each of them is of a node
+function Context:failures(stage)
+  local names, nodes = {}, 0
+  for _, check in ipairs(self.checks) do
+    if not check.ok and (stage == nil or check.stage == stage) then
+      names[#names + 1] = check.name
+      nodes = nodes + (check.cause == "node" and 1 or 0)
+    end
+  end
+  return names, #names > 0 and nodes == #names and "node" or "check"
 end
 
 --- As check(), but ends the stage at once when it does not hold.

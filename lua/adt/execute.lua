@@ -35,7 +35,7 @@ local function make_context(x)
   local ctx = context.new {
     recipe = x.recipe, file = x.file, mode = x.mode, run = x.run, id = x.run and x.run.id,
     dir = x.run and x.run.dir or pending.new("run"), name = x.name, target = x.target, emit = x.emit, detach = x.detach,
-    resumed_after_end = x.resumed_after_end,
+    resumed_after_end = x.resumed_after_end, upto = x.upto,
   }
   ctx.door = door.new { mode = x.mode, run = x.run, emit = x.emit }
   return ctx
@@ -51,14 +51,9 @@ local function stages_of(x)
 end
 
 local function failed_checks(ctx)
-  local failed = {}
-  for _, check in ipairs(ctx.checks) do
-    if check.stage == ctx.stage and not check.ok then
-      failed[#failed + 1] = check.name
-    end
-  end
+  local failed, cause = ctx:failures(ctx.stage)
   if #failed > 0 then
-    return errors.new { cause = "check", code = "CheckFailed", where = ctx.stage,
+    return errors.new { cause = cause, code = "CheckFailed", where = ctx.stage,
       message = ("%d of the checks failed: %s"):format(#failed, table.concat(failed, "; ")),
       hint = "the evidence stands beside each check" }
   end
@@ -96,7 +91,7 @@ local function explain_failure(x, ctx, stages, at, results, err)
   end
   results[stages[at]] = ctx.failed_job.result
   local _, why = run_stage(x, ctx, "validate", results)
-  if why and why.cause ~= "check" and why ~= err then
+  if why and why.cause ~= "check" and why.code ~= "CheckFailed" and why ~= err then
     x.emit { type = "note", level = "warn", text = "validate, run on what the failed job left: " .. why.message }
   end
 end

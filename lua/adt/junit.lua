@@ -100,6 +100,7 @@ function TAKE.stage(self, e)
     local told = e.error and failure(e.error, "error") or { outcome = "error", message = "the stage failed" }
     suite.ended.outcome, suite.ended.kind = "error", told.kind
     suite.ended.message, suite.ended.text = told.message, told.text
+    suite.ended.checks = told.kind == "check" or e.error ~= nil and e.error.code == "CheckFailed"
   end
 end
 
@@ -120,7 +121,7 @@ end
 
 function TAKE.check(self, e)
   table.insert(suite_of(self, e.stage).cases, {
-    name = e.name, outcome = e.ok and "passed" or "failed", kind = "check", seconds = e.seconds,
+    name = e.name, outcome = e.ok and "passed" or "failed", kind = e.cause or "check", seconds = e.seconds,
     message = not e.ok and "the check failed" or nil,
     text = not e.ok and e.evidence ~= nil and evidence_text(e.evidence) or nil,
   })
@@ -150,7 +151,7 @@ local function cases_of(suite)
     told = told or case.outcome == "failed"
   end
   local ended = suite.ended
-  if ended and (#cases == 0 or ended.outcome == "error" and not (told and (ended.kind == "check" or not ended.kind))) then
+  if ended and (#cases == 0 or ended.outcome == "error" and not (told and (ended.checks or not ended.kind))) then
     cases[#cases + 1] = ended
   end
   return cases

@@ -5,6 +5,7 @@ local M = {}
 
 ---@class adt.Flag
 ---@field value? boolean takes a value
+---@field many? boolean may be given again: its values are a list
 ---@field short? string
 ---@field help string
 
@@ -50,7 +51,7 @@ end
 ---@param words string[]
 ---@param flags table<string, adt.Flag>
 ---@param params? table<string, adt.Param>
----@return table<string, string|true> given flags
+---@return table<string, string|true|string[]> given flags
 ---@return table<string, string|boolean> values of parameters, as written
 ---@return string[] rest
 function M.parse(words, flags, params)
@@ -76,7 +77,10 @@ function M.parse(words, flags, params)
     local name, inline = word:match("^%-%-([^=]+)=(.*)$")
     name = name or word:sub(3)
     local flag, key = flags[name], name:gsub("-", "_")
-    if flag then
+    if flag and flag.many then
+      given[name] = given[name] or {}
+      table.insert(given[name], value_of(word, inline))
+    elseif flag then
       given[name] = flag.value and value_of(word, inline) or no_value(word, inline)
     elseif params and params[key] then
       if params[key].type == "bool" and not inline then

@@ -11,12 +11,10 @@ local M = {}
 local OPTIONS = { "resume", "target", "output" }
 
 local function finish(ctx, err)
-  local failed = 0
-  for _, check in ipairs(ctx.checks) do
-    failed = failed + (check.ok and 0 or 1)
-  end
+  local names, cause = ctx:failures()
+  local failed = #names
   if err == nil and failed > 0 then
-    err = errors.new { cause = "check", code = "CheckFailed", message = ("%d of %d checks failed"):format(failed, #ctx.checks) }
+    err = errors.new { cause = cause, code = "CheckFailed", message = ("%d of %d checks failed"):format(failed, #ctx.checks) }
   end
   local exit = err and errors.exit_code(errors.from(err)) or 0
   local verdict = ctx:verdict(err and errors.from(err))

@@ -13,4 +13,8 @@ function M.monotonic() end
 ---@param seconds number
 function M.turn(seconds) end
 
+--- What the kernel knows of this machine's clock.
+---@return boolean? synchronised, number|adt.Error offset, number? max_error seconds
+function M.sync() end
+
 return M
