@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # accounting.sh - slurmdbd and the MariaDB below it
 
-mariadb_sql() { mariadb --no-defaults -S "$DIR/run/mysqld.sock" "$@"; }
+mariadb_sql() { mariadb --no-defaults -u root -S "$DIR/run/mysqld.sock" "$@"; }
 
 mariadb_answers() { mariadb_sql -e 'select 1' >/dev/null 2>&1; }
 
@@ -23,7 +23,7 @@ start_mariadb() {
     fi
     launch mariadbd mariadbd "${options[@]}" "${user[@]}" --socket="$DIR/run/mysqld.sock" --pid-file="$DIR/run/mariadbd.own" \
         --skip-networking --skip-log-bin --performance-schema=off
-    came_up mariadbd 20 mariadb_answers
+    came_up mariadbd 20 mariadb_answers || return
     mariadb_sql -e "create database if not exists slurm_acct;
         create user if not exists slurm@localhost identified by 'slurm';
         grant all on slurm_acct.* to slurm@localhost"
@@ -49,6 +49,10 @@ add_accounts() {
             [ -z "$user" ] || echo "User - '$user':DefaultAccount='default'"
         done
     } >"$list.new"
+    # A list is taken from an administrator only, who must be in there: root is from the start.
+    if [ "$(id -u)" -ne 0 ]; then
+        sacctmgr_do add cluster adt && sacctmgr_do add user "$ME" account=root adminlevel=admin || return
+    fi
     sacctmgr_do add qos tiny MaxJobsPerUser=1 MaxSubmitJobsPerUser=2 MaxTRESPerJob=cpu=2 MaxWall=00:10:00 \
         Flags=DenyOnLimit && sacctmgr_do load "$list.new" && mv "$list.new" "$list"
 }
