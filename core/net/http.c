@@ -40,7 +40,8 @@ void adt_http_sweep(struct adt_http *h)
 static void on_ready(void *arg, int fd, int events)
 {
     int seen = (events & ADT_WATCH_IN ? CURL_CSELECT_IN : 0) | (events & ADT_WATCH_OUT ? CURL_CSELECT_OUT : 0);
-    turn(arg, fd, events & ADT_WATCH_BAD ? CURL_CSELECT_ERR : seen);
+    /* Reading and writing tell what is wrong; CURL_CSELECT_ERR would say no more than that poll() failed. */
+    turn(arg, fd, events & ADT_WATCH_BAD ? CURL_CSELECT_IN | CURL_CSELECT_OUT : seen);
 }
 
 static void on_alarm(void *arg)

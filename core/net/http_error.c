@@ -22,6 +22,7 @@ static const struct {
     {CURLE_PARTIAL_FILE, ADT_SERVICE, true, "PartialBody", ""},
     {CURLE_HTTP2, ADT_SERVICE, true, "Http2", ""},
     {CURLE_HTTP2_STREAM, ADT_SERVICE, true, "Http2Stream", ""},
+    {CURLE_SEND_FAIL_REWIND, ADT_SERVICE, true, "ConnectionLost", "the body cannot be sent a second time"},
     {CURLE_AGAIN, ADT_SERVICE, true, "Again", ""},
     {CURLE_PROXY, ADT_SERVICE, true, "Proxy", ""},
     {CURLE_WEIRD_SERVER_REPLY, ADT_SERVICE, false, "WeirdServerReply", "is this an HTTP server?"},
@@ -92,6 +93,11 @@ void adt_transfer_explain(struct adt_transfer *t, CURLcode result)
             explain_timeout(t);
         else if (result != CURLE_OK)
             explain_result(t, result);
+        else if (!t->head_done) {
+            /* libcurl takes what it has for a head when the connection ends. */
+            adt_error_set(&t->err, ADT_SERVICE, "PartialHead", "the connection ended in the middle of the response's head");
+            t->err.retryable = true;
+        }
     }
     if (t->err.cause == ADT_NONE)
         return;

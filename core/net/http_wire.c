@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { SMALL_BUFFER = 64 * 1024, BIG_BUFFER = 512 * 1024, UPLOAD_BUFFER = 1024 * 1024 };
+enum { ASKED_FIRST = 1024 * 1024 /* bytes of a body from which on the server is asked whether it wants them */ };
 
 /* libcurl would leave sockets open in programs that others start. */
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
@@ -326,16 +327,26 @@ static int check_header(const char *h, struct adt_error *err)
     return 0;
 }
 
-static int set_headers(struct setting *s, struct adt_transfer *t, const char *const *headers, struct adt_error *err)
+static int add_header(const struct adt_curl *c, struct adt_transfer *t, const char *line, struct adt_error *err)
 {
-    for (; headers && *headers; headers++) {
-        if (check_header(*headers, err) < 0)
+    struct curl_slist *more = c->slist_append(t->headers, line);
+    if (!more)
+        return adt_error_nomem(err);
+    t->headers = more;
+    return 0;
+}
+
+static int set_headers(struct setting *s, struct adt_transfer *t, const struct adt_http_request *r, struct adt_error *err)
+{
+    bool expect = r->source == ADT_HTTP_NO_BODY || r->size > ASKED_FIRST;
+    for (const char *const *h = r->headers; h && *h; h++) {
+        if (check_header(*h, err) < 0 || add_header(s->c, t, *h, err) < 0)
             return -1;
-        struct curl_slist *more = s->c->slist_append(t->headers, *headers);
-        if (!more)
-            return adt_error_nomem(err);
-        t->headers = more;
+        expect |= !strncasecmp(*h, "expect:", 7);
     }
+    /* A server that does not know the question would cost a second. */
+    if (!expect && add_header(s->c, t, "Expect:", err) < 0)
+        return -1;
     SET(s, CURLOPT_HTTPHEADER, t->headers);
     return 0;
 }
@@ -345,7 +356,7 @@ int adt_transfer_setup(struct adt_transfer *t, const struct adt_http_request *r,
     struct setting s = {t->http->curl, t->easy, CURLE_OK};
     if (!token(r->method, strlen(r->method)) || !strcmp(r->method, "CONNECT"))
         return adt_error_set(err, ADT_USAGE, "BadMethod", "the method must be a word such as GET or POST");
-    if (set_headers(&s, t, r->headers, err) < 0)
+    if (set_headers(&s, t, r, err) < 0)
         return -1;
     SET(&s, CURLOPT_URL, url);
     SET(&s, CURLOPT_PATH_AS_IS, 1L);

@@ -233,7 +233,7 @@ def serve(c):
             c.answer(407, b"no tunnels here")
             raise EOFError
         page = PAGES.get(url.path)
-        if page in (None,):
+        if page is None:
             c.answer(404, b"no such page")
             continue
         if page not in (echo, lost, early, stall):
@@ -317,6 +317,8 @@ def tls(certificate, key, protocols):
 def main():
     ports = {"port": listen(socket.AF_INET, ("127.0.0.1", 0))[1], "other": listen(socket.AF_INET, ("127.0.0.1", 0))[1]}
     listen(socket.AF_UNIX, sys.argv[1])
+    deaf = socket.create_server(("127.0.0.1", 0))  # connections stand, and nobody answers
+    ports["deaf"] = deaf.getsockname()[1]
     if len(sys.argv) > 2:
         ports["tls"] = listen(socket.AF_INET, ("127.0.0.1", 0), tls(*sys.argv[2:4], ["http/1.1"]))[1]
         ports["h2"] = listen(socket.AF_INET, ("127.0.0.1", 0), tls(*sys.argv[2:4], ["h2"]))[1]
