@@ -17,6 +17,7 @@
     X(file) \
     X(fs) \
     X(hash) \
+    X(http) \
     X(json) \
     X(net) \
     X(process) \

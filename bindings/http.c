@@ -1,0 +1,390 @@
+/* http.c - adt.c.http: a request as a handle whose head, bytes and end can be waited for */
+#include "net/http.h"
+
+#include "adtL.h"
+#include "file.h"
+#include "modules.h"
+
+#include <string.h>
+
+#define CLIENT "adt.http.client"
+#define TRANSFER "adt.http"
+
+struct lclient {
+    struct adt_http *h; /* NULL: closed */
+};
+
+struct ltransfer {
+    struct adt_transfer *t; /* NULL: closed */
+};
+
+enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_COUNT = 3 };
+
+static char client_key; /* registry: the engine's client */
+
+/* --- the client --------------------------------------------------------------------------------------------------- */
+
+static int client_close(lua_State *L)
+{
+    struct lclient *c = luaL_checkudata(L, 1, CLIENT);
+    adt_http_free(c->h);
+    c->h = NULL;
+    return 0;
+}
+
+/* Pushes the engine's client, made at the first request; NULL with [err] filled, and nothing pushed. */
+static struct adt_http *push_client(lua_State *L, struct adt_error *err)
+{
+    struct lclient *c;
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &client_key) == LUA_TUSERDATA) {
+        c = lua_touserdata(L, -1);
+        if (!c->h)
+            adt_error_set(err, ADT_USAGE, "Closed", "the engine is being closed");
+    } else {
+        lua_pop(L, 1);
+        struct adt_loop *loop = adtL_loop(L);
+        c = adtL_newhandle(L, sizeof *c, CLIENT, 0);
+        if ((c->h = adt_http_new(loop, err))) {
+            lua_pushvalue(L, -1);
+            lua_rawsetp(L, LUA_REGISTRYINDEX, &client_key);
+        }
+    }
+    if (!c->h)
+        lua_pop(L, 1);
+    return c->h;
+}
+
+/* --- starting ----------------------------------------------------------------------------------------------------- */
+
+static void read_strings(lua_State *L, struct adt_http_request *r)
+{
+    r->url = adtL_optstring(L, 1, "url", "");
+    r->method = adtL_optstring(L, 1, "method", "GET");
+    r->unix_socket = adtL_optstring(L, 1, "unix", NULL);
+    r->proxy = adtL_optstring(L, 1, "proxy", NULL);
+    r->ca_file = adtL_optstring(L, 1, "ca", NULL);
+    r->agent = "adtlua/" ADT_VERSION;
+    const char *version = adtL_optstring(L, 1, "http", NULL);
+    if (version && strcmp(version, "1.1") != 0 && strcmp(version, "2") != 0)
+        luaL_error(L, "option 'http' must be \"1.1\" or \"2\"");
+    r->version = !version ? ADT_HTTP_ANY : *version == '2' ? ADT_HTTP_2 : ADT_HTTP_1_1;
+}
+
+static double read_limit(lua_State *L, const char *name)
+{
+    double v = adtL_optnumber(L, 1, name, 0);
+    if (!(v >= 0))
+        luaL_error(L, "option '%s' must be a number of seconds", name);
+    return v;
+}
+
+static void read_headers(lua_State *L, struct adt_http_request *r)
+{
+    if (lua_getfield(L, 1, "headers") == LUA_TNIL)
+        return;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    int list = lua_gettop(L);
+    size_t n = (size_t)luaL_len(L, list);
+    const char **lines = adtL_scratch(L, (n + 1) * sizeof *lines);
+    luaL_checkstack(L, (int)n, "headers");
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i + 1);
+        lines[i] = adtL_checktext(L, -1, NULL); /* stays on the stack */
+    }
+    lines[n] = NULL;
+    r->headers = lines;
+}
+
+/* Leaves the body on the stack: a string, a file, true (it is pushed) or nil. */
+static void read_body(lua_State *L, struct adt_http_request *r)
+{
+    size_t n;
+    int kind = lua_getfield(L, 1, "body");
+    r->size = -1;
+    if (kind == LUA_TSTRING) {
+        r->source = ADT_HTTP_MEMORY;
+        r->body = lua_tolstring(L, -1, &n);
+        r->size = (int64_t)n;
+    } else if (kind == LUA_TBOOLEAN) {
+        r->source = ADT_HTTP_PUSHED;
+        r->size = adtL_optinteger(L, 1, "size", -1);
+    } else if (kind != LUA_TNIL) {
+        r->source = ADT_HTTP_FROM_FILE;
+        r->body_fd = adtL_tofd(L, -1);
+        r->size = adtL_optinteger(L, 1, "size", -1);
+        if (r->body_fd < 0 || r->size < 0)
+            luaL_error(L, "option 'body' must be a string, true, or an open file and 'size'");
+    }
+}
+
+/* Leaves the sink on the stack: a file, true (it is pulled) or nil. */
+static void read_sink(lua_State *L, struct adt_http_request *r)
+{
+    int kind = lua_getfield(L, 1, "to");
+    if (kind == LUA_TBOOLEAN) {
+        r->sink = ADT_HTTP_PULLED;
+    } else if (kind != LUA_TNIL) {
+        r->sink = ADT_HTTP_TO_FILE;
+        if ((r->sink_fd = adtL_tofd(L, -1)) < 0)
+            luaL_error(L, "option 'to' must be true or an open file");
+    }
+}
+
+/* start{ url, method, headers = { "Name: value" }, body = string|file|true, size, to = file|true, max_body, unix, proxy,
+ * ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
+static int http_start(lua_State *L)
+{
+    static const char *const known[] = {"url",      "method",     "headers",    "body", "size",    "to",    "max_body",
+                                        "unix",     "proxy",      "ca",         "http", "connect", "first", "idle",
+                                        "insecure", "compressed", "idempotent", "total", NULL};
+    struct adt_http_request r = {0};
+    struct adt_error err;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    luaL_checkstack(L, 20, "a request");
+    adtL_checkfields(L, 1, "http", known);
+    read_strings(L, &r);
+    read_headers(L, &r);
+    lua_Integer most = adtL_optinteger(L, 1, "max_body", 0);
+    r.max_body = most > 0 ? (uint64_t)most : 0;
+    r.insecure = adtL_optboolean(L, 1, "insecure", false);
+    r.compressed = adtL_optboolean(L, 1, "compressed", false);
+    r.idempotent = adtL_optboolean(L, 1, "idempotent", false);
+    r.connect = read_limit(L, "connect");
+    r.first = read_limit(L, "first");
+    r.idle = read_limit(L, "idle");
+    r.total = read_limit(L, "total");
+    read_body(L, &r);
+    read_sink(L, &r);
+    int sink = lua_gettop(L), body = sink - 1;
+    struct adt_http *h = push_client(L, &err);
+    if (!h)
+        return adtL_fail(L, &err);
+    struct ltransfer *u = adtL_newhandle(L, sizeof *u, TRANSFER, UV_COUNT);
+    lua_insert(L, -2);
+    lua_setiuservalue(L, -2, UV_CLIENT);
+    lua_pushvalue(L, body);
+    lua_setiuservalue(L, -2, UV_BODY);
+    lua_pushvalue(L, sink);
+    lua_setiuservalue(L, -2, UV_SINK);
+    u->t = adt_http_start(h, &r, &err);
+    return u->t ? 1 : adtL_fail(L, &err);
+}
+
+/* --- the handle --------------------------------------------------------------------------------------------------- */
+
+static struct adt_transfer *check_transfer(lua_State *L)
+{
+    struct ltransfer *u = luaL_checkudata(L, 1, TRANSFER);
+    luaL_argcheck(L, u->t, 1, "the request is closed");
+    return u->t;
+}
+
+/* What there is to do first: bytes in either direction, then what was waited for. */
+static int push_event(lua_State *L, const struct adt_transfer *t, int until)
+{
+    int is = adt_transfer_ready(t, ~0);
+    if (is & ADT_TRANSFER_SEND)
+        lua_pushliteral(L, "send");
+    else if ((is & ADT_TRANSFER_BODY) && until == ADT_TRANSFER_END)
+        lua_pushliteral(L, "body");
+    else if ((is & ADT_TRANSFER_HEAD) && until == ADT_TRANSFER_HEAD)
+        lua_pushliteral(L, "head");
+    else if (!(is & ADT_TRANSFER_END))
+        return 0;
+    else if (adt_transfer_error(t)->cause)
+        return adtL_fail(L, adt_transfer_error(t));
+    else
+        lua_pushliteral(L, "end");
+    return 1;
+}
+
+/* The stack: handle, what was waited for as bits. */
+static int finish_wait(lua_State *L, struct lop *o)
+{
+    const struct ltransfer *u = lua_touserdata(L, 1);
+    if (o->op->err.cause)
+        return adtL_fail(L, &o->op->err);
+    if (!u->t)
+        return luaL_error(L, "the request was closed while it was waited for");
+    int n = push_event(L, u->t, (int)lua_tointeger(L, 2));
+    return n ? n : luaL_error(L, "two tasks work on one request at the same time");
+}
+
+/* t:wait("head"|"end") -> "send": bytes of the body are wanted | "body" (before the end only) | "head" | "end" */
+static int transfer_wait(lua_State *L)
+{
+    static const char *const names[] = {"head", "end", NULL};
+    struct adt_transfer *t = check_transfer(L);
+    struct adt_error err;
+    int until = luaL_checkoption(L, 2, "end", names) ? ADT_TRANSFER_END : ADT_TRANSFER_HEAD;
+    lua_settop(L, 1);
+    lua_pushinteger(L, until);
+    int n = push_event(L, t, until);
+    if (n)
+        return n;
+    adtL_checkwait(L, "http");
+    int what = until == ADT_TRANSFER_END ? ADT_TRANSFER_SEND | ADT_TRANSFER_BODY : ADT_TRANSFER_SEND | ADT_TRANSFER_HEAD;
+    struct lop *o = adtL_newop(L, 1);
+    if (!(o->op = adt_transfer_wait(t, what, &err)))
+        return adtL_fail(L, &err);
+    return adtL_park(L, o, finish_wait);
+}
+
+/* t:send(bytes) -> true: the next bytes of the body; none or "": that was all */
+static int transfer_send(lua_State *L)
+{
+    struct adt_transfer *t = check_transfer(L);
+    struct adt_error err;
+    size_t n;
+    const char *p = luaL_optlstring(L, 2, "", &n);
+    if (adt_transfer_send(t, p, n, &err) < 0)
+        return adtL_fail(L, &err);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* t:take() -> the bytes of the body that are there; they are its no more */
+static int transfer_take(lua_State *L)
+{
+    struct adt_transfer *t = check_transfer(L);
+    size_t n;
+    const char *p = adt_transfer_body(t, &n);
+    lua_pushlstring(L, p, n);
+    adt_transfer_drop(t);
+    return 1;
+}
+
+/* One { name =, value = } for each header, in order. Continuation lines belong to the header before. */
+static void push_headers(lua_State *L, const char *p, size_t n)
+{
+    const char *end = p + n;
+    lua_Integer count = 0;
+    lua_newtable(L);
+    while (p < end) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        const char *next = stop ? stop + 1 : end;
+        stop = stop ? stop : end;
+        while (stop > p && (stop[-1] == '\r' || stop[-1] == ' ' || stop[-1] == '\t'))
+            stop--;
+        const char *colon = memchr(p, ':', (size_t)(stop - p));
+        bool more = *p == ' ' || *p == '\t';
+        const char *value = more ? p : colon ? colon + 1 : stop;
+        while (value < stop && (*value == ' ' || *value == '\t'))
+            value++;
+        if (more && count > 0) {
+            lua_rawgeti(L, -1, count);
+            lua_getfield(L, -1, "value");
+            lua_pushliteral(L, " ");
+            lua_pushlstring(L, value, (size_t)(stop - value));
+            lua_concat(L, 3);
+            lua_setfield(L, -2, "value");
+            lua_pop(L, 1);
+        } else if (!more && colon) {
+            lua_createtable(L, 0, 2);
+            lua_pushlstring(L, p, (size_t)(colon - p));
+            lua_setfield(L, -2, "name");
+            lua_pushlstring(L, value, (size_t)(stop - value));
+            lua_setfield(L, -2, "value");
+            lua_rawseti(L, -2, ++count);
+        }
+        p = next;
+    }
+}
+
+static void set_number(lua_State *L, const char *name, double v)
+{
+    lua_pushnumber(L, v);
+    lua_setfield(L, -2, name);
+}
+
+/* t:response() -> { status, reason, headers, version, address, reused, received, sent, timing } */
+static int transfer_response(lua_State *L)
+{
+    struct adt_http_response r;
+    adt_transfer_response(check_transfer(L), &r);
+    lua_createtable(L, 0, 10);
+    lua_pushinteger(L, r.status);
+    lua_setfield(L, -2, "status");
+    lua_pushstring(L, r.reason);
+    lua_setfield(L, -2, "reason");
+    push_headers(L, r.head, r.head_n);
+    lua_setfield(L, -2, "headers");
+    lua_pushstring(L, r.version);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, r.address);
+    lua_setfield(L, -2, "address");
+    lua_pushboolean(L, r.reused);
+    lua_setfield(L, -2, "reused");
+    lua_pushinteger(L, (lua_Integer)r.received);
+    lua_setfield(L, -2, "received");
+    lua_pushinteger(L, (lua_Integer)r.sent);
+    lua_setfield(L, -2, "sent");
+    lua_createtable(L, 0, 5);
+    set_number(L, "dns", r.dns);
+    set_number(L, "connect", r.connected);
+    set_number(L, "tls", r.tls);
+    set_number(L, "first", r.first);
+    set_number(L, "total", r.total);
+    lua_setfield(L, -2, "timing");
+    return 1;
+}
+
+static int transfer_close(lua_State *L)
+{
+    struct ltransfer *u = luaL_checkudata(L, 1, TRANSFER);
+    adt_transfer_free(u->t);
+    u->t = NULL;
+    return 0;
+}
+
+static int transfer_tostring(lua_State *L)
+{
+    const struct ltransfer *u = luaL_checkudata(L, 1, TRANSFER);
+    lua_pushfstring(L, u->t ? "http request: %p" : "http request: closed", (void *)u->t);
+    return 1;
+}
+
+/* --- URLs --------------------------------------------------------------------------------------------------------- */
+
+static int url_close(lua_State *L)
+{
+    adt_http_url_free(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* url(text, base) -> { url, scheme, host, port, where }: absolute; where is fit for messages */
+static int http_url(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__gc", url_close}, {"__close", url_close}, {NULL, NULL}};
+    struct adt_error err;
+    const char *text = adtL_checktext(L, 1, NULL);
+    const char *base = lua_isnoneornil(L, 2) ? NULL : adtL_checktext(L, 2, NULL);
+    adtL_newclass(L, "adt.http.url", meta, NULL);
+    struct adt_http_url *u = adtL_newhandle(L, sizeof *u, "adt.http.url", 0);
+    lua_toclose(L, -1);
+    if (adt_http_url_parse(text, base, u, &err) < 0)
+        return adtL_fail(L, &err);
+    const char *const fields[][2] = {
+        {"url", u->url}, {"scheme", u->scheme}, {"host", u->host}, {"port", u->port}, {"where", u->where}};
+    lua_createtable(L, 0, 5);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        lua_pushstring(L, fields[i][1]);
+        lua_setfield(L, -2, fields[i][0]);
+    }
+    return 1;
+}
+
+int luaopen_adt_c_http(lua_State *L)
+{
+    static const luaL_Reg client_meta[] = {{"__gc", client_close}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__gc", transfer_close}, {"__close", transfer_close}, {"__tostring", transfer_tostring}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"wait", transfer_wait}, {"send", transfer_send},         {"take", transfer_take},
+                                       {"close", transfer_close}, {"response", transfer_response}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"start", http_start}, {"url", http_url}, {NULL, NULL}};
+    adtL_newclass(L, CLIENT, client_meta, NULL);
+    adtL_newclass(L, TRANSFER, meta, methods);
+    luaL_newlib(L, functions);
+    return 1;
+}
