@@ -262,12 +262,12 @@ static void push_headers(lua_State *L, const char *p, size_t n)
     lua_Integer count = 0;
     lua_newtable(L);
     while (p < end) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        const char *next = stop ? stop + 1 : end;
-        stop = stop ? stop : end;
-        while (stop > p && (stop[-1] == '\r' || stop[-1] == ' ' || stop[-1] == '\t'))
-            stop--;
-        const char *colon = memchr(p, ':', (size_t)(stop - p));
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        const char *next = newline ? newline + 1 : end;
+        size_t len = (size_t)((newline ? newline : end) - p);
+        while (len && (p[len - 1] == '\r' || p[len - 1] == ' ' || p[len - 1] == '\t'))
+            len--;
+        const char *stop = p + len, *colon = memchr(p, ':', len);
         bool more = *p == ' ' || *p == '\t';
         const char *value = more ? p : colon ? colon + 1 : stop;
         while (value < stop && (*value == ' ' || *value == '\t'))

@@ -191,12 +191,17 @@ local function all_kinds(place)
   end
 end
 
+-- A program that ends before it can be killed is no reason to go on for ever.
+local function most(wanted)
+  return wanted * 4 + 40
+end
+
 local function many(place, wanted)
   local torch, i = has_torch(), 0
   local workers = {}
   for n = 1, place.at_once do
     workers[n] = function()
-      while count.kills < wanted do
+      while count.kills < wanted and i < most(wanted) do
         i = i + 1
         if torch and i % 10 == 1 then
           at_random(place, cpu_ddp, starts_of_cpu_ddp, 6)
@@ -206,7 +211,11 @@ local function many(place, wanted)
       end
     end
   end
-  while place.controller and count.kills < wanted - (wanted - count.kills) // 2 do without_controller(place) end
+  local half = count.kills + (wanted - count.kills) // 2
+  while place.controller and count.kills < half and i < most(wanted) do
+    i = i + place.at_once
+    without_controller(place)
+  end
   adt.all(workers)
 end
 
@@ -214,8 +223,9 @@ local function few(place)
   if place.controller then
     without_controller(place)
   end
-  local before = count.kills
-  while has_torch() and count.kills < before + (place.controller and 2 or 5) do
+  local wanted = count.kills + (place.controller and 2 or 5)
+  for _ = 1, has_torch() and most(wanted) or 0 do
+    if count.kills >= wanted then break end
     at_random(place, cpu_ddp, starts_of_cpu_ddp, 6)
   end
 end

@@ -106,7 +106,7 @@ function Cli:jobs(filter)
   elseif not result.ok then
     raise("squeue", result)
   end
-  return parse.table("squeue", result.stdout, { columns = JOB_COLUMNS, separator = SEPARATOR })
+  return parse.table("job", result.stdout, { columns = JOB_COLUMNS, separator = SEPARATOR })
 end
 
 --- What the accounting database knows; nil where the cluster keeps no accounts.
@@ -124,7 +124,7 @@ function Cli:accounts(filter)
   end
   local result = run(words)
   if result.ok then
-    return parse.table("sacct", result.stdout, { columns = ACCOUNT_COLUMNS, separator = SEPARATOR })
+    return parse.table("job", result.stdout, { columns = ACCOUNT_COLUMNS, separator = SEPARATOR })
   elseif result.stderr:find("accounting storage is disabled", 1, true) then
     return nil
   end
