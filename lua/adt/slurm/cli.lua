@@ -1,6 +1,7 @@
 --- Slurm by its own commands: `sbatch`, `squeue`, `sacct`, `scontrol`, `scancel`, run by argv and read in forms whose
 --- separators no name holds.
 local errors = require "adt.error"
+local fs = require "adt.fs"
 local parse = require "adt.slurm.parse"
 local process = require "adt.process"
 local state = require "adt.slurm.state"
@@ -15,8 +16,8 @@ Cli.__index = Cli
 -- A name may hold any character that people type; this one is not typed.
 local SEPARATOR = "\x1f"
 
--- A command that asks gives up by itself after 9 s without a controller (22.05); later versions try longer.
-local ASK_WITHIN, SUBMIT_WITHIN = 60, 300
+-- A command gives up by itself after 9 s without a controller (22.05); later versions try longer.
+local ASK_WITHIN = 60
 
 local JOB_COLUMNS = { "JobID", "ArrayJobID", "ArrayTaskID", "HetJobID", "HetJobOffset", "UserName", "Account", "Partition", "QOS", "State",
   "Reason", "exit_code", "NumNodes", "NodeList", "SubmitTime", "StartTime", "EndTime", "TimeLimit", "RestartCnt", "WorkDir",
@@ -144,17 +145,21 @@ function Cli:job(id)
   raise("scontrol show job", result)
 end
 
---- Submits a script. Its answer goes to a file first: whoever comes after us can read it there.
----@param script string file
----@param answer string file for what sbatch says; what it complains of goes to the same name with .err
----@param spawned? fun(child: adt.Process) called when it runs
+---@class adt.slurm.Submission
+---@field script string file
+---@field answer string file for Slurm's answer; what sbatch complains of goes to the same name with .err
+---@field parts table[] what the script's #SBATCH lines ask for
+---@field asked? fun() called when it is under way
+
+--- Submits a script. The answer goes to a file first: whoever comes after us can read it there.
+---@param submission adt.slurm.Submission
 ---@return integer id
-function Cli:submit(script, answer, spawned)
-  local child <close> = process.spawn { "sbatch", "--parsable", script, clear_env = true, env = environment(),
-    stdout = { file = answer }, stderr = { file = answer .. ".err" } }
-  if spawned then spawned(child) end
+function Cli:submit(submission)
+  local child <close> = process.spawn { "sbatch", "--parsable", submission.script, clear_env = true, env = environment(),
+    stdout = { file = submission.answer }, stderr = { file = submission.answer .. ".err" } }
+  if submission.asked then submission.asked() end
   local ended = child:wait()
-  local id, text = self:submitted(answer)
+  local id, text = self:submitted(submission.answer)
   if id then
     return id
   end
@@ -166,7 +171,6 @@ end
 ---@return integer? id
 ---@return string complaint
 function Cli:submitted(answer)
-  local fs = require "adt.fs"
   local text = fs.exists(answer) and fs.read(answer, { max = 64 * 1024 }) or ""
   local id = errors.try(parse.submitted, text)
   local complaint = fs.exists(answer .. ".err") and fs.read(answer .. ".err", { max = 64 * 1024 }) or ""
@@ -241,6 +245,5 @@ function M.new()
 end
 
 M.environment = environment
-M.SUBMIT_WITHIN = SUBMIT_WITHIN
 
 return M

@@ -82,8 +82,8 @@ local function merged(job, settings)
   return all
 end
 
-local function add(lines, option, value)
-  lines[#lines + 1] = value == nil and "#SBATCH --" .. option or ("#SBATCH --%s=%s"):format(option, M.value("--" .. option, value))
+local function add(list, option, value)
+  list[#list + 1] = { option, value ~= nil and M.value("--" .. option, value) or nil }
 end
 
 local function add_options(lines, options)
@@ -148,31 +148,56 @@ local function dependency(job)
   return "afterok:" .. table.concat(ids, ":")
 end
 
---- All lines of a job.
+-- What holds for a job as a whole.
+local function add_once(list, job, dir)
+  add(list, "chdir", dir)
+  add(list, "output", dir .. (job.array and "/slurm-%A_%a-%j.out" or "/slurm-%j.out"))
+  add(list, "open-mode", "append")
+  add(list, requeues(job) and "requeue" or "no-requeue")
+  if job.array then add(list, "array", job.array) end
+  local after = dependency(job)
+  if after then
+    add(list, "dependency", after)
+    add(list, "kill-on-invalid-dep", "yes")
+  end
+end
+
+--- What Slurm is asked for, in order, for each part of a job: one, or one per role of a heterogeneous job.
 ---@param job table from adt.job
 ---@param settings table of the target
 ---@param key string of the run and step, which the scheduler keeps for us as a comment
 ---@param dir string the job's folder
+---@return table[] parts each a list of { option, value? }, as sbatch spells the options
+function M.parts(job, settings, key, dir)
+  local parts = {}
+  for i, role in ipairs(job.roles) do
+    local list = {}
+    add(list, "job-name", job.name)
+    add(list, "comment", "adtlua:" .. key)
+    if i == 1 then
+      add_once(list, job, dir)
+    end
+    local options = with_defaults(job, merged(job, settings))
+    add_size(list, job, role, options)
+    add_options(list, options)
+    parts[i] = list
+  end
+  return parts
+end
+
+--- All lines of a job.
+---@param job table
+---@param settings table
+---@param key string
+---@param dir string
 ---@return string
 function M.of(job, settings, key, dir)
-  local options = with_defaults(job, merged(job, settings))
   local lines = {}
-  add(lines, "job-name", job.name)
-  add(lines, "comment", "adtlua:" .. key)
-  add(lines, "chdir", dir)
-  add(lines, "output", dir .. (job.array and "/slurm-%A_%a-%j.out" or "/slurm-%j.out"))
-  add(lines, "open-mode", "append")
-  add(lines, requeues(job) and "requeue" or "no-requeue")
-  if job.array then add(lines, "array", job.array) end
-  local after = dependency(job)
-  if after then
-    add(lines, "dependency", after)
-    add(lines, "kill-on-invalid-dep", "yes")
-  end
-  for i, role in ipairs(job.roles) do
+  for i, part in ipairs(M.parts(job, settings, key, dir)) do
     if i > 1 then lines[#lines + 1] = "#SBATCH hetjob" end
-    add_size(lines, job, role, options)
-    add_options(lines, options)
+    for _, pair in ipairs(part) do
+      lines[#lines + 1] = "#SBATCH --" .. pair[1] .. (pair[2] and "=" .. pair[2] or "")
+    end
   end
   return table.concat(lines, "\n")
 end

@@ -5,7 +5,6 @@ local M = {}
 local WAITS = {
   Priority = { "jobs with a higher priority are first" },
   Resources = { "other jobs hold the nodes" },
-  None = { "it has just been submitted" },
   BeginTime = { "its begin time has not come (a requeued job waits two minutes: scontrol update jobid=@id starttime=now)" },
   Dependency = { "the jobs that it depends on have not ended" },
   DependencyNeverSatisfied = { "a job that it depends on did not end as asked", never = true },
@@ -40,15 +39,18 @@ end
 
 --- Why a pending job waits, as one sentence.
 ---@param job table
----@return string text
+---@return string? text nil while the scheduler has not looked at it yet
 ---@return boolean never it will not start by itself
 function M.waiting(job)
   local reason = job.reason or "None"
+  if reason == "None" then
+    return nil, false
+  end
   local known = WAITS[reason] or WAITS[reason:match "^%w+"] or limit_reason(reason)
   if not known then
     return ("it waits (%s)"):format(reason), false
   end
-  local text = known[1] .. (reason ~= "None" and (" (%s)"):format(reason) or "")
+  local text = ("%s (%s)"):format(known[1], reason)
   if known[2] then
     text = text .. "; " .. known[2]
   end

@@ -166,11 +166,11 @@ function Slurm:submit(job, key, dir)
   self:check_partition(job)
   write_files(self, job, key, dir)
   cfault.hit "slurm.written"
+  local submission = { script = path.join(dir, "job.sh"), answer = path.join(dir, "sbatch.out"),
+    parts = directives.parts(job, self.settings, key, dir), asked = function() cfault.hit "slurm.asked" end }
   local started = time.monotonic()
   while true do
-    local number, err = errors.try(self.client.submit, self.client, path.join(dir, "job.sh"), path.join(dir, "sbatch.out"), function()
-      cfault.hit "slurm.asked"
-    end)
+    local number, err = errors.try(self.client.submit, self.client, submission)
     if number then
       cfault.hit "slurm.answered"
       return make_id(number, dir)
