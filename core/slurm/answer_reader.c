@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { CHUNK = 16 << 10 };
@@ -65,8 +66,11 @@ int slurm_reader_keep(struct adt_slurm_reader *r, struct adt_slurm_text old, str
 int slurm_reader_keep_host(struct adt_slurm_reader *r, struct adt_slurm_text more, struct adt_slurm_text *out)
 {
     struct adt_buf *b = &r->hosts;
-    if ((b->len && adt_buf_addc(b, ',') < 0) || adt_buf_add(b, more.p, more.n) < 0)
+    if ((b->len && adt_buf_addc(b, ',') < 0) || adt_buf_add(b, more.p, more.n) < 0) {
+        if (errno == ENOMEM)
+            return adt_error_nomem(r->err);
         return slurm_bad(r->err, "a list of nodes in Slurm's answer has more than %d bytes", ADT_SLURM_RECORD);
+    }
     *out = (struct adt_slurm_text){b->p, b->len};
     return 0;
 }

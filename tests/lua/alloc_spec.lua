@@ -5,8 +5,10 @@ local csecret = require "adt.c.secret"
 local errors = require "adt.error"
 local fs = require "adt.fs"
 local hash = require "adt.hash"
+local hostlist = require "adt.hostlist"
 local json = require "adt.json"
 local process = require "adt.process"
+local slurm = require "adt.slurm.parse"
 local support = require "support"
 local task = require "adt.task"
 local yaml = require "adt.yaml"
@@ -64,6 +66,17 @@ describe("an allocation that fails", function()
   it("while a program is run leaves no process, pipe or block", function()
     each_allocation_fails(function()
       assert(process.run({ "cat", input = "in\n" }).stdout == "in\n")
+    end)
+  end)
+
+  it("while an answer of Slurm's is read, or a host list is folded, leaves nothing", function()
+    local text = '{"jobs":[{"job_id":1,"name":"' .. ("n"):rep(20000) .. '","steps":[{"step":{"name":"0"}}],"job_resources":{"nodes":{"allocation":'
+      .. '[{"name":"n1"},{"name":"n2"}]}}}],"errors":[]}'
+    each_allocation_fails(function()
+      assert(#slurm.json(text).jobs[1].hosts == 2)
+    end)
+    each_allocation_fails(function()
+      assert(assert(hostlist.fold { "n1", "n2" }) == "n[1-2]")
     end)
   end)
 

@@ -34,4 +34,23 @@ describe("a host list", function()
     assert.is_nil(hosts)
     assert.matches("begins with", why)
   end)
+
+  it("is folded from names, and gives them again", function()
+    for hosts, text in pairs {
+      ["n1"] = "n1", ["n001 n002 n003 n200"] = "n[001-003,200]", ["n8 n9 n10 n11"] = "n[8-11]", ["worker-1 worker-0"] = "worker-[1,0]",
+      ["n1 n01"] = "n1,n01", ["r1n1 r1n2 r2n1"] = "r1n[1-2],r2n1", ["head n1 head"] = "head,n1,head",
+    } do
+      local names = {}
+      for name in hosts:gmatch "%S+" do names[#names + 1] = name end
+      assert.equal(text, hostlist.fold(names))
+      assert.same(names, hostlist.expand(text))
+    end
+    local text, why = hostlist.fold { "a,b" }
+    assert.is_nil(text)
+    assert.matches("no host", why)
+    local many = hostlist.expand "n[1-65536]"
+    assert.equal("n[1-65536]", hostlist.fold(many))
+    many[65537] = "x"
+    assert.matches("more than 65536 hosts", select(2, hostlist.fold(many)))
+  end)
 end)
