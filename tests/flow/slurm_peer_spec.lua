@@ -217,6 +217,19 @@ describe("a private Slurm cluster's end", function()
     assert.is_false(lives(script) or lives(child))
   end)
 
+  it("comes by itself however far the start had come", function()
+    local dir <close> = support.tempdir()
+    for _, seconds in ipairs { "0.1", "0.8" } do
+      local there = dir / seconds
+      support.run { "sh", "-c", [[
+        setsid sleep 1000 >/dev/null 2>&1 & owner=$!
+        OWNER=$owner ACCT=dbd setsid "$0" "$1" 2 >/dev/null 2>&1 & up=$!
+        sleep "$2"
+        kill -KILL $owner $up]], UP, there, seconds }
+      eventually(10, "all is gone", function() return nothing_left(there) end)
+    end
+  end)
+
   it("spares strangers, and without --wipe keeps the state for the next start", function()
     local dir <close> = support.tempdir()
     local there = dir / "c"

@@ -15,7 +15,8 @@ start_mariadb() {
     [ "$(id -u)" -ne 0 ] || user=(--user=root)
     if [ ! -d "$data/mysql" ]; then
         mkdir -p "$data"
-        mariadb-install-db "${options[@]}" "${user[@]}" --force --auth-root-authentication-method=normal --skip-test-db \
+        # With SLURM_CONF it is ended like a client, should this script and its owner be killed meanwhile.
+        SLURM_CONF=$CONF mariadb-install-db "${options[@]}" "${user[@]}" --force --auth-root-authentication-method=normal --skip-test-db \
             >"$DIR/log/mariadb-install.out" 2>&1 || {
             say "mariadb-install-db failed, see $DIR/log/mariadb-install.out"
             return 1

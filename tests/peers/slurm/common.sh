@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # common.sh - what up, down and ctl share: the folder, and processes started, seen and ended by their pid
 
+# Jobs of other users read the configuration.
+umask 022
+
 # Debian's daemons live where an ordinary user's PATH does not look.
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -25,7 +28,7 @@ use_dir() {
 }
 
 # is_cluster: DIR was made by up
-is_cluster() { [ -e "$DIR/run/settings" ]; }
+is_cluster() { [ -e "$DIR/run/settings" ] || [ -e "$DIR/run/keeper.pid" ]; }
 
 # lock: up, down and ctl take turns; what they start does not hold it
 lock() { exec 9>"$DIR/run/lock" && flock 9; }
