@@ -44,11 +44,8 @@ static int clock_sync(lua_State *L)
 
 int luaopen_adt_c_clock(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"now", clock_now},
-                                         {"monotonic", clock_monotonic},
-                                         {"turn", clock_turn},
-                                         {"sync", clock_sync},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"now", clock_now}, {"monotonic", clock_monotonic}, {"turn", clock_turn}, {"sync", clock_sync}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

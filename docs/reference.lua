@@ -11,8 +11,10 @@ local source, out = path.join(here, "..", "lua", "adt"), path.join(here, "refere
 local PUBLIC = {
   adt = true, base64 = true, context = true, error = true, fs = true, hash = true, hostlist = true, job = true,
   jobstep = true, json = true, log = true, metrics = true, ["metrics.grammars"] = true, ["metrics.series"] = true,
-  ["metrics.store"] = true, node = true, ["node.check"] = true, ["node.facts"] = true, ["node.fleet"] = true, ["node.judge"] = true,
-  ["node.klog"] = true, ["node.profiles"] = true, ["node.severity"] = true, ["node.xid"] = true, param = true, path = true, pending = true, process = true, quote = true, random = true,
+  ["metrics.store"] = true,
+  node = true, ["node.check"] = true, ["node.facts"] = true, ["node.fleet"] = true, ["node.judge"] = true,
+  ["node.klog"] = true, ["node.profiles"] = true, ["node.severity"] = true, ["node.xid"] = true, param = true,
+  path = true, pending = true, process = true, quote = true, random = true,
   recipe = true, report = true, script = true, secret = true, target = true, task = true, template = true, term = true,
   test = true, time = true, tool = true, units = true, yaml = true,
 }

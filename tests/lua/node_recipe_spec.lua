@@ -54,7 +54,10 @@ describe("the recipe node_check", function()
   end)
 
   it("drains the sickest, at most so many, by its flag or by the stage's name, and names the rest", function()
-    local nodes = { node("a", "DRAIN"), node("b", "ISOLATE"), node("c", "MONITOR"), node("d", "REBOOT"), node "e", node("f", "ISOLATE", "DRAINED") }
+    local nodes = {
+      node("a", "DRAIN"), node("b", "ISOLATE"), node("c", "MONITOR"), node("d", "REBOOT"), node "e",
+      node("f", "ISOLATE", "DRAINED"),
+    }
     local acts, notes = isolate(nodes, { isolate = true, at_most = 1 })
     assert.same({ { "drain-b", "b", "drain", "ISOLATE x" } }, acts)
     assert.same({ "d is left as it is, since 1 drained at most: REBOOT x", "a is left as it is, since 1 drained at most: DRAIN x" }, notes)
@@ -67,7 +70,8 @@ end)
 describe("a check of a node", function()
   local function run(text)
     local home <close> = recipes.home()
-    local path = home:write("work/r.lua", ('local adt = require "adt"\nreturn adt.recipe { name = "r", validate = function(ctx) %s end }'):format(text))
+    local head = 'return require("adt").recipe { name = "r", validate = function(ctx) '
+    local path = home:write("work/r.lua", head .. text .. " end }")
     local r = home:run { path, "--report-junit", "junit.xml" }
     local file = io.open(home.work .. "/junit.xml")
     local junit = file and file:read "a" or ""
