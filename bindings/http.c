@@ -255,40 +255,53 @@ static int transfer_take(lua_State *L)
     return 1;
 }
 
-/* One { name =, value = } for each header, in order. Continuation lines belong to the header before. */
+static bool blank(char ch)
+{
+    return ch == ' ' || ch == '\t' || ch == '\r';
+}
+
+/* Adds one line to the list on top. A continuation line belongs to the header before. */
+static void push_header(lua_State *L, const char *p, size_t n)
+{
+    lua_Integer count = luaL_len(L, -1);
+    const char *colon = memchr(p, ':', n);
+    bool more = n > 0 && blank(*p);
+    if (more ? count == 0 : !colon)
+        return;
+    size_t name = more ? 0 : (size_t)(colon - p), from = more ? 0 : name + 1;
+    while (from < n && blank(p[from]))
+        from++;
+    while (n > from && blank(p[n - 1]))
+        n--;
+    if (more) {
+        lua_rawgeti(L, -1, count);
+        lua_getfield(L, -1, "value");
+        lua_pushliteral(L, " ");
+        lua_pushlstring(L, p + from, n - from);
+        lua_concat(L, 3);
+    } else {
+        lua_createtable(L, 0, 2);
+        lua_pushlstring(L, p, name);
+        lua_setfield(L, -2, "name");
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, count + 1);
+        lua_pushlstring(L, p + from, n - from);
+    }
+    lua_setfield(L, -2, "value");
+    lua_pop(L, 1);
+}
+
+/* One { name =, value = } for each header, in order. */
 static void push_headers(lua_State *L, const char *p, size_t n)
 {
-    const char *end = p + n;
-    lua_Integer count = 0;
     lua_newtable(L);
-    while (p < end) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        const char *next = newline ? newline + 1 : end;
-        size_t len = (size_t)((newline ? newline : end) - p);
-        while (len && (p[len - 1] == '\r' || p[len - 1] == ' ' || p[len - 1] == '\t'))
-            len--;
-        const char *stop = p + len, *colon = memchr(p, ':', len);
-        bool more = *p == ' ' || *p == '\t';
-        const char *value = more ? p : colon ? colon + 1 : stop;
-        while (value < stop && (*value == ' ' || *value == '\t'))
-            value++;
-        if (more && count > 0) {
-            lua_rawgeti(L, -1, count);
-            lua_getfield(L, -1, "value");
-            lua_pushliteral(L, " ");
-            lua_pushlstring(L, value, (size_t)(stop - value));
-            lua_concat(L, 3);
-            lua_setfield(L, -2, "value");
-            lua_pop(L, 1);
-        } else if (!more && colon) {
-            lua_createtable(L, 0, 2);
-            lua_pushlstring(L, p, (size_t)(colon - p));
-            lua_setfield(L, -2, "name");
-            lua_pushlstring(L, value, (size_t)(stop - value));
-            lua_setfield(L, -2, "value");
-            lua_rawseti(L, -2, ++count);
-        }
-        p = next;
+    while (n > 0) {
+        const char *end = memchr(p, '\n', n);
+        size_t line = end ? (size_t)(end - p) : n;
+        push_header(L, p, line);
+        line += end != NULL;
+        p += line;
+        n -= line;
     }
 }
 

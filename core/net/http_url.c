@@ -46,7 +46,9 @@ static int take_apart(const struct adt_curl *c, CURLU *u, struct adt_http_url *o
 {
     adt_autofree char *scheme = part(c, u, CURLUPART_SCHEME, 0);
     adt_autofree char *path = part(c, u, CURLUPART_PATH, 0);
-    if (!scheme || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+    if (!scheme)
+        return adt_error_nomem(err);
+    if (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)
         return no_url(err, "the URL must begin with http:// or https://");
     if (has(c, u, CURLUPART_USER) || has(c, u, CURLUPART_PASSWORD)) {
         no_url(err, "the URL holds a user name or password");
