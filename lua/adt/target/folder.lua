@@ -127,9 +127,15 @@ function M.mask(file, values)
   end
 end
 
+---@class adt.JobFiles
+---@field get fun(name: string, to: string)
+---@field put fun(from: string, name: string)
+---@field list fun(name: string?): string[]
+---@field stat fun(name: string): adt.Stat?
+
 --- Files below a job's folder, by names relative to it.
 ---@param dir string
----@return { get: fun(name: string, to: string), put: fun(from: string, name: string), list: fun(name: string?): string[], stat: fun(name: string): table? }
+---@return adt.JobFiles
 function M.files(dir)
   local function at(name)
     local full = path.normalize(path.join(dir, name))
