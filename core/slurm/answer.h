@@ -236,7 +236,7 @@ struct adt_slurm_table {
     const struct adt_slurm_text *columns; /* names as the commands' options or headers have them, in any case; "" and
                                              unknown ones are passed over. NULL: the first row names them */
     size_t column_count;
-    const char *separator; /* "|" */
+    const char *separator; /* "|"; of blanks there may be several in a row */
     const char *record;    /* between rows: "\n" */
     bool header;           /* skip the first row, though columns are given; one that repeats them is always skipped */
 };

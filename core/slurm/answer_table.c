@@ -35,6 +35,9 @@ static bool next_cell(const struct reader *r, struct adt_slurm_text row, size_t 
         i = row.n;
     *cell = (struct adt_slurm_text){row.p + *at, i - *at};
     *at = i == row.n ? row.n + 1 : i + sep->n;
+    /* Blanks fill columns up, so as many as there are set two cells apart. */
+    while (sep->n == 1 && sep->p[0] == ' ' && *at < row.n && row.p[*at] == ' ')
+        (*at)++;
     return true;
 }
 
@@ -176,6 +179,8 @@ int adt_slurm_rows(enum adt_slurm_kind kind, const char *text, size_t n, const s
         }
         if (!slurm_trim(row).n)
             continue;
+        if (!strcmp(separator, " "))
+            row = slurm_trim(row);
         int rc = 0;
         if (names)
             rc = read_header(&r, row);

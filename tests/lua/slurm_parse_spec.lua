@@ -62,7 +62,8 @@ describe("a job in JSON", function()
   end)
 
   it("names arrays, groups and limits without end", function()
-    local j = job [[{"job_id":9,"array_job_id":{"set":true,"number":8},"array_task_id":{"set":true,"number":0},"time_limit":{"set":false,"infinite":true,"number":0}}]]
+    local j = job [[{"job_id":9,"array_job_id":{"set":true,"number":8},"array_task_id":{"set":true,"number":0},
+      "time_limit":{"set":false,"infinite":true,"number":0}}]]
     assert.same({ 9, 8, 0, math.huge }, { j.id, j.array_id, j.array_task, j.limit })
     j = job [[{"job_id":6,"het_job_id":5,"het_job_offset":1,"array_task_id":4294967294}]]
     assert.same({ 5, 1, nil }, { j.het_id, j.het_offset, j.array_task })
@@ -71,7 +72,8 @@ describe("a job in JSON", function()
 
   it("brings its steps from the accounting", function()
     local j = job [[{"job_id":5,"steps":[{"step":{"id":"5.batch","name":"batch"},"state":["CANCELLED"],"nodes":{"range":"n[1-2]","count":2},
-      "exit_code":{"return_code":{"set":false},"signal":{"id":{"set":true,"infinite":false,"number":15}}},"time":{"start":{"set":true,"number":3}}}],"name":"x"}]]
+      "exit_code":{"return_code":{"set":false},"signal":{"id":{"set":true,"infinite":false,"number":15}}},"time":{"start":{"set":true,
+        "number":3}}}],"name":"x"}]]
     assert.equal("x", j.name)
     assert.same({ id = "5.batch", name = "batch", state = "CANCELLED", flags = {}, ended = true, exit = 0, signal = 15, nodes = "n[1-2]",
       node_count = 2, start = 3 }, only(j.steps))
@@ -84,11 +86,14 @@ end)
 
 describe("an answer in JSON", function()
   it("says its version, its errors and what was submitted", function()
-    local a = parse.json [[{"meta":{"plugin":{"type":"openapi/slurmctld","data_parser":"data_parser/v0.0.41"},"slurm":{"release":"24.05.3","cluster":"hpc"}},
-      "job_id":"42","step_id":"batch","job_submit_user_msg":"hi","errors":[{"error_number":2017,"error":"Invalid job id specified","description":"d","source":"s"},"plain"],
+    local a = parse.json [[{"meta":{"plugin":{"type":"openapi/slurmctld","data_parser":"data_parser/v0.0.41"},"slurm":{"release":"24.05.3",
+      "cluster":"hpc"}},
+      "job_id":"42","step_id":"batch","job_submit_user_msg":"hi","errors":[{"error_number":2017,
+      "error":"Invalid job id specified","description":"d","source":"s"},"plain"],
       "warnings":[{"description":"old"}]}]]
     assert.same({ version = "24.05.3", parser = "v0.0.41", cluster = "hpc", job_id = 42, step_id = "batch", message = "hi",
-      errors = { { code = 2017, text = "Invalid job id specified", detail = "d", source = "s" }, { text = "plain" } }, warnings = { { text = "old" } } }, a)
+      errors = { { code = 2017, text = "Invalid job id specified", detail = "d", source = "s" }, { text = "plain" } },
+        warnings = { { text = "old" } } }, a)
     local refused = parse.json '{"result":{"job_id":0,"error_code":2015,"error":"Invalid partition"},"errors":[]}'
     assert.same({ { code = 2015, text = "Invalid partition" } }, refused.errors)
   end)
@@ -124,14 +129,16 @@ describe("a node in JSON", function()
   it("may be one of several in sinfo's own answer", function()
     local n = only(parse.json [[{"sinfo":[{"node":{"state":["IDLE","DRAIN"]},"nodes":{"total":2,"nodes":["n1","n2"]},"cpus":{"total":8,"allocated":1},
       "partition":{"name":"main"}}],"meta":{}}]].nodes)
-    assert.same({ nodes = "n1,n2", node_count = 2, state = "IDLE", flags = { DRAIN = true }, cpus = 8, cpus_allocated = 1, partitions = { "main" } }, n)
+    assert.same({ nodes = "n1,n2", node_count = 2, state = "IDLE", flags = { DRAIN = true }, cpus = 8, cpus_allocated = 1,
+      partitions = { "main" } }, n)
   end)
 end)
 
 describe("scontrol's records", function()
   it("are read on one line and on many", function()
     local lines = "JobId=4 JobName=my job=x\n   UserId=adt1(1001) GroupId=x(1)\n   JobState=RUNNING Reason=None ExitCode=0:0\n"
-      .. "   TimeLimit=1-00:00:10 NumNodes=2-2\n   NodeList=n[1-2]\n   Command=(null)\n   Comment=a JobState=FAILED\n\nJobId=5 JobName=y\n   JobState=PENDING\n"
+      .. "   TimeLimit=1-00:00:10 NumNodes=2-2\n   NodeList=n[1-2]\n   Command=(null)\n   Comment=a JobState=FAILED\n\n"
+      .. "JobId=5 JobName=y\n   JobState=PENDING\n"
     local j = parse.scontrol("job", lines)
     assert.equal(2, #j)
     assert.same({ id = 4, name = "my job=x", user = "adt1", uid = 1001, state = "RUNNING", flags = {}, ended = false, exit = 0, limit = 86410,
@@ -142,11 +149,14 @@ describe("scontrol's records", function()
   end)
 
   it("of nodes, partitions and reservations have their own fields", function()
-    local n = only(parse.scontrol("node", "NodeName=n2 OS=Linux 6.1 #1 SMP State=DOWN*+DRAIN CPUTot=4 Reason=ECC bad [root@2026-11-24T17:41:07]\n"))
+    local n = only(parse.scontrol("node",
+      "NodeName=n2 OS=Linux 6.1 #1 SMP State=DOWN*+DRAIN CPUTot=4 Reason=ECC bad [root@2026-11-24T17:41:07]\n"))
     assert.same({ "DOWN", true, true, "ECC bad", "root", 4 }, { n.state, n.flags.DRAIN, n.flags.NOT_RESPONDING, n.reason, n.reason_user, n.cpus })
-    local p = only(parse.scontrol("partition", "PartitionName=main Default=YES MaxTime=UNLIMITED DefaultTime=NONE Nodes=n[1-2] State=UP TotalCPUs=8 TotalNodes=2"))
+    local p = only(parse.scontrol("partition",
+      "PartitionName=main Default=YES MaxTime=UNLIMITED DefaultTime=NONE Nodes=n[1-2] State=UP TotalCPUs=8 TotalNodes=2"))
     assert.same({ name = "main", default = true, max_time = math.huge, nodes = "n[1-2]", state = "UP", total_cpus = 8, total_nodes = 2 }, p)
-    local r = only(parse.scontrol("reservation", "ReservationName=rr StartTime=2026-11-24T18:41:07\n   Nodes=n1 NodeCnt=1 PartitionName=(null)\n   Users=a,b State=ACTIVE\n"))
+    local r = only(parse.scontrol("reservation",
+      "ReservationName=rr StartTime=2026-11-24T18:41:07\n   Nodes=n1 NodeCnt=1 PartitionName=(null)\n   Users=a,b State=ACTIVE\n"))
     assert.same({ "rr", "n1", "ACTIVE", "b" }, { r.name, r.nodes, r.state, r.users[2] })
   end)
 
@@ -183,6 +193,11 @@ describe("a table of sacct's or squeue's", function()
       parse.table("job", "1;x\0301\n2;y", { columns = { "jobid", "name" }, separator = ";", record = "\n" })[2].id })
   end)
 
+  it("may be set apart by blanks, as many as there are", function()
+    local j = only(parse.table("job", "    JOBID PARTITION ST  NODELIST(REASON)\n     3_0      main  R  n1\n", { separator = " " }))
+    assert.same({ 3, 0, "main", "RUNNING", "n1" }, { j.array_id, j.array_task, j.partition, j.state, j.nodes })
+  end)
+
   it("gives what is too much in a row to the column of free text", function()
     local j = only(parse.table("job", "1|a|b|c|RUNNING", { columns = { "jobid", "jobname", "state" } }))
     assert.same({ "a|b|c", "RUNNING" }, { j.name, j.state })
@@ -194,7 +209,8 @@ describe("a table of sacct's or squeue's", function()
 
   it("of sinfo has nodes with their marks, or partitions", function()
     local rows = parse.table("node", "NODELIST|STATE|CPUS(A/I/O/T)\nn[1-2]|idle*|0/4/0/4\nn3|mix-|1/3/0/4\nn4|drained~|0/0/4/4\n")
-    assert.same({ "n[1-2]", "IDLE", true, 4, 0 }, { rows[1].nodes, rows[1].state, rows[1].flags.NOT_RESPONDING, rows[1].cpus, rows[1].cpus_allocated })
+    assert.same({ "n[1-2]", "IDLE", true, 4, 0 }, { rows[1].nodes, rows[1].state, rows[1].flags.NOT_RESPONDING, rows[1].cpus,
+      rows[1].cpus_allocated })
     assert.same({ "n3", "MIXED", true }, { rows[2].name, rows[2].state, rows[2].flags.PLANNED })
     assert.same({ "DRAINED", true, true }, { rows[3].state, rows[3].flags.DRAIN, rows[3].flags.POWERED_DOWN })
     local p = only(parse.table("partition", "PARTITION|AVAIL|TIMELIMIT|NODES|STATE|NODELIST\nmain*|up|infinite|2|idle|n[1-2]\n"))
@@ -453,9 +469,11 @@ local OTHER = {
     assert.same({}, parse.table("job", stdout(text), { columns = SACCT }))
   end,
   ["ssh_sinfo_command"] = function(text)
-    local rows = parse.table("node", stdout(text), { columns = { "", "", "", "", "features", "nodeaddr", "nodehost", "nodelist", "state", "partition", "", "version", "memory", "cpusstate" } })
+    local rows = parse.table("node", stdout(text), { columns = { "", "", "", "", "features", "nodeaddr", "nodehost", "nodelist", "state",
+      "partition", "", "version", "memory", "cpusstate" } })
     assert.equal(3, #rows)
-    assert.same({ "localhost", "IDLE", "22.05.5", 1000, 2, 0 }, { rows[1].name, rows[1].state, rows[1].version, rows[1].memory, rows[1].cpus, rows[1].cpus_allocated })
+    assert.same({ "localhost", "IDLE", "22.05.5", 1000, 2, 0 }, { rows[1].name, rows[1].state, rows[1].version, rows[1].memory,
+      rows[1].cpus, rows[1].cpus_allocated })
   end,
   ["ssh_scontrol_partitions"] = function(text)
     local list = parse.scontrol("partition", stdout(text))

@@ -141,7 +141,7 @@ local M = {}
 
 ---@class adt.slurm.TableOptions
 ---@field columns? string[] what the columns are, named as in the commands' options or headers; "" is passed over. Without it the first row names them
----@field separator? string "|"
+---@field separator? string "|"; of blanks there may be several in a row
 ---@field record? string what ends a row: a newline
 ---@field header? boolean skip the first row although columns are given; one that repeats their names is always skipped
 
