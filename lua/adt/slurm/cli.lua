@@ -13,8 +13,8 @@ local M = {}
 local Cli = {}
 Cli.__index = Cli
 
--- A name may hold any character that people type; this one is not typed.
-local SEPARATOR = "\x1f"
+-- A name may hold any character that people type, line ends too; these are not typed.
+local SEPARATOR, RECORD = "\x1f", "\x1e"
 
 -- A command gives up by itself after 9 s without a controller (22.05); later versions try longer.
 local ASK_WITHIN = 60
@@ -87,7 +87,7 @@ end
 local function format(columns)
   local out = {}
   for i, name in ipairs(columns) do out[i] = name .. ":" .. SEPARATOR end
-  return table.concat(out, ",")
+  return table.concat(out, ",") .. RECORD
 end
 
 --- Jobs that the controller knows, each task of an array and each part of a heterogeneous job by itself.
@@ -107,7 +107,7 @@ function Cli:jobs(filter)
   elseif not result.ok then
     raise("squeue", result)
   end
-  return parse.table("job", result.stdout, { columns = JOB_COLUMNS, separator = SEPARATOR })
+  return parse.table("job", result.stdout, { columns = JOB_COLUMNS, separator = SEPARATOR, record = RECORD })
 end
 
 --- What the accounting database knows; nil where the cluster keeps no accounts.
@@ -147,7 +147,7 @@ end
 
 ---@class adt.slurm.Submission
 ---@field script string file
----@field answer string file for Slurm's answer; what sbatch complains of goes to the same name with .err
+---@field answer string file for what Slurm answers
 ---@field parts table[] what the script's #SBATCH lines ask for
 ---@field asked? fun() called when it is under way
 
@@ -156,7 +156,7 @@ end
 ---@return integer id
 function Cli:submit(submission)
   local child <close> = process.spawn { "sbatch", "--parsable", submission.script, clear_env = true, env = environment(),
-    stdout = { file = submission.answer }, stderr = { file = submission.answer .. ".err" } }
+    stdout = { file = submission.answer }, stderr = "stdout" }
   if submission.asked then submission.asked() end
   local ended = child:wait()
   local id, text = self:submitted(submission.answer)
@@ -172,9 +172,13 @@ end
 ---@return string complaint
 function Cli:submitted(answer)
   local text = fs.exists(answer) and fs.read(answer, { max = 64 * 1024 }) or ""
-  local id = errors.try(parse.submitted, text)
-  local complaint = fs.exists(answer .. ".err") and fs.read(answer .. ".err", { max = 64 * 1024 }) or ""
-  return id, complaint
+  -- A plugin of the site may say something, too.
+  for line in text:gmatch "[^\n]+" do
+    if line:match "^%d+$" or line:match "^%d+;[%w_.-]+$" then
+      return (parse.submitted(line)), text
+    end
+  end
+  return nil, text
 end
 
 --- Asks whether a script would be taken, without submitting it.

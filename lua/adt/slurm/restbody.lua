@@ -1,6 +1,7 @@
 --- A job as the body of slurmrestd's submission, whose fields have changed their form from version to version.
 local errors = require "adt.error"
 local json = require "adt.json"
+local time = require "adt.time"
 local units = require "adt.units"
 
 local M = {}
@@ -21,6 +22,33 @@ end
 local function mebibytes(value)
   local bytes = units.bytes(value:match "%a" and value or value .. "M")
   return bytes and bytes // (1 << 20)
+end
+
+local UNITS = { second = 1, minute = 60, hour = 3600, day = 86400, week = 604800 }
+
+-- sbatch's forms of a moment that mean the same to every reader: now+2hours, 2026-11-24T17:00:00.
+local function moment(value)
+  local n, unit = value:match "^now%+(%d+)(%l*)$"
+  if n then
+    local factor = unit == "" and 1 or UNITS[(unit:gsub("s$", ""))]
+    return factor and math.floor(time.now()) + math.tointeger(tonumber(n)) * factor
+  end
+  local year, month, day, hour, min, sec = value:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):?(%d*)$"
+  return year and os.time { year = year, month = month, day = day, hour = hour, min = min, sec = tonumber(sec) or 0 }
+end
+
+-- 22.05 calls it a number and reads it as sbatch would.
+local function begin(body, value, version)
+  if version < OBJECTS then
+    body.begin_time = value
+    return
+  end
+  local at = moment(value)
+  if not at then
+    errors.raise { cause = "usage", code = "TargetCannot", message = ("begin '%s' cannot be given to slurmrestd"):format(value),
+      hint = "write now+2hours, or 2026-11-24T17:00:00" }
+  end
+  body.begin_time = number(at, version)
 end
 
 local function text(field)
@@ -45,7 +73,8 @@ end
 
 -- By sbatch's names: how each option is written. What is not here slurmrestd cannot be asked for.
 local FIELDS = {
-  ["account"] = text "account", ["array"] = text "array", ["chdir"] = text "current_working_directory", ["comment"] = text "comment",
+  ["account"] = text "account", ["array"] = text "array", ["begin"] = begin, ["chdir"] = text "current_working_directory",
+  ["comment"] = text "comment",
   ["constraint"] = text "constraints", ["dependency"] = text "dependency",
   ["exclude"] = names("excluded_nodes", "exclude_nodes"), ["gpus-per-node"] = tres "gpu",
   ["gres"] = tres "other", ["job-name"] = text "name", ["licenses"] = text "licenses", ["network"] = text "network",

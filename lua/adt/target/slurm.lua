@@ -22,6 +22,7 @@ local M = {}
 ---@class adt.target.Slurm: adt.Target
 ---@field client table adt.slurm.cli or adt.slurm.rest
 ---@field settings table the directives of this target
+---@field known table what has been asked of the cluster lately, shared by the copies that at() makes
 ---@field patience number seconds for which a controller that does not answer is asked again
 local Slurm = {}
 Slurm.__index = Slurm
@@ -32,6 +33,9 @@ local CANCEL_WITHIN = 180
 local OWN = { "kind", "name", "rest", "patience", "instance", "container", "shared" }
 
 local PATIENCE = 300
+
+-- Partitions seldom change; a run that submits hundreds of jobs asks for them once a minute.
+local PARTITIONS_FOR = 60
 
 local function settings_of(spec)
   local settings, known = {}, {}
@@ -60,7 +64,7 @@ function M.new(spec)
   end
   local client = spec.rest and require("adt.slurm.rest").new(spec.rest) or require("adt.slurm.cli").new()
   return setmetatable({ kind = "slurm", name = spec.name or "slurm", settings = settings, client = client, patience = patience,
-    instance = spec.instance, container = spec.container, shared = spec.shared, watch = watch.new(client) }, Slurm)
+    instance = spec.instance, container = spec.container, shared = spec.shared, watch = watch.new(client), known = {} }, Slurm)
 end
 
 --- The same target for the run whose folder is `root`, wherever that has been copied to.
@@ -127,8 +131,11 @@ end
 
 -- Slurm takes a job that no partition could ever hold, and lets it wait for good.
 function Slurm:check_partition(job)
-  self.partitions = self.partitions or self.client:partitions()
-  carry.fits(job, self.settings, self.partitions)
+  local known, now = self.known, time.monotonic()
+  if not known.at or now - known.at > PARTITIONS_FOR then
+    known.partitions, known.at = self.client:partitions(), now
+  end
+  carry.fits(job, self.settings, known.partitions)
 end
 
 local function write_files(self, job, key, dir)
