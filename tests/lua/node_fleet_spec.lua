@@ -88,7 +88,8 @@ describe("a fleet", function()
     end
     assert.same({ false, "x ?$(reboot) " }, { told({}).report.ok, told({}).report.reason })
     assert.truthy(told({ severity = "FINE" }).garbage)
-    local odd = told { facts = { memory = { total = "much" }, instance = { type = { 1 }, id = {} }, host = { name = 5 }, modules = { efa = 1 }, pci = 7 } }
+    local odd = told { facts = { memory = { total = "much" }, instance = { type = { 1 }, id = {} },
+      host = { name = 5 }, modules = { efa = 1 }, pci = 7 } }
     assert.same({}, texts(fleet.compare { odd, odd }))
     local half = told { facts = { memory = { total = 0.5 } } }
     assert.same({}, texts(fleet.compare { half, told { facts = { memory = { total = 7 } } } }))
