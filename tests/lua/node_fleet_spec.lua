@@ -80,6 +80,21 @@ describe("a fleet", function()
     assert.same({ "2 nodes have the host name h1: n1,n2", "2 nodes have the instance id i-1: n1,n2" }, texts(result))
   end)
 
+  it("does not take on trust what a node says: its verdict follows its severity, its reason is one safe line", function()
+    local function told(changes)
+      local report = { v = 1, kind = "node_check", facts = {}, findings = {}, severity = "ISOLATE", ok = true, reason = "x'\n$(reboot)\"" }
+      for k, v in pairs(changes) do report[k] = v end
+      return fleet.read({ { node = "a", ok = true, code = 0, stdout = json.encode(report), stderr = "" } })[1]
+    end
+    assert.same({ false, "x ?$(reboot) " }, { told({}).report.ok, told({}).report.reason })
+    assert.truthy(told({ severity = "FINE" }).garbage)
+    local odd = told { facts = { memory = { total = "much" }, instance = { type = { 1 }, id = {} },
+      host = { name = 5 }, modules = { efa = 1 }, pci = 7 } }
+    assert.same({}, texts(fleet.compare { odd, odd }))
+    local half = told { facts = { memory = { total = 0.5 } } }
+    assert.same({}, texts(fleet.compare { half, told { facts = { memory = { total = 7 } } } }))
+  end)
+
   it("keeps silence and garbage apart from answers, and shows garbage safely", function()
     local report = { v = 1, kind = "node_check", facts = {}, findings = {}, severity = "PASS", reason = "healthy" }
     local read = fleet.read {

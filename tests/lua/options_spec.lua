@@ -20,6 +20,12 @@ describe("words of a command line", function()
     assert.same({ { output = "json" }, { deep_name = "a=b", count = "-1" } }, { given, values })
   end)
 
+  it("of a flag that may be given again become a list, and the last one counts for others", function()
+    local flags = { mount = { value = true, many = true }, output = FLAGS.output }
+    local given = options.parse({ "--mount", "/a", "--output", "x", "--mount=/b", "--output", "y" }, flags)
+    assert.same({ mount = { "/a", "/b" }, output = "y" }, given)
+  end)
+
   it("switch a bool on and off", function()
     for _, case in ipairs { { "--loud", true }, { "--no-loud", false }, { "--loud=no", "no" } } do
       local _, values = options.parse({ case[1] }, FLAGS, PARAMS)

@@ -1,7 +1,9 @@
 --- Compares the nodes of a fleet with each other: who differs from the rest, who gave no answer, whose answer is none.
 local errors = require "adt.error"
 local json = require "adt.json"
+local judge = require "adt.node.judge"
 local read = require "adt.node.read"
+local severity = require "adt.node.severity"
 local term = require "adt.term"
 local units = require "adt.units"
 
@@ -22,13 +24,15 @@ end
 
 local function is_report(value)
   return type(value) == "table" and value.v == 1 and value.kind == "node_check" and type(value.facts) == "table"
-    and type(value.findings) == "table" and type(value.severity) == "string" and type(value.reason) == "string"
+    and type(value.findings) == "table" and severity.is(value.severity) and type(value.reason) == "string"
 end
 
 local function answer_of(answer)
   local out, err = answer.stdout or "", answer.stderr or ""
   local report = out ~= "" and errors.try(json.decode, out) or nil
   if is_report(report) then
+    -- What a node says of itself goes into a scheduler's command and is not taken on trust.
+    report.ok, report.reason = not severity.fails(report.severity), judge.one_line(report.reason)
     return { node = answer.node, report = report }
   elseif out == "" and answer.error then
     return { node = answer.node, silent = answer.error.message }
@@ -103,7 +107,8 @@ local function values_of(compared, answers)
   for _, answer in ipairs(answers) do
     -- A report of another version may lack what this one looks at.
     local ok, value = pcall(value_of, answer.report.facts)
-    if read.known(answer.report.facts[fact]) and ok and value ~= nil then
+    if read.known(answer.report.facts[fact]) and ok
+      and (compared.within and math.type(value) == "integer" or not compared.within and type(value) == "string") then
       values[#values + 1] = { node = answer.node, value = value }
     else
       unknown[#unknown + 1] = answer.node
@@ -166,8 +171,8 @@ local function doubles(answers, out)
     local seen = {}
     for _, answer in ipairs(answers) do
       local fact = answer.report.facts[what[2]]
-      local value = read.known(fact) and fact[what[3]]
-      if value then
+      local value = type(fact) == "table" and read.known(fact) and fact[what[3]]
+      if type(value) == "string" then
         seen[value] = seen[value] or {}
         table.insert(seen[value], answer.node)
       end

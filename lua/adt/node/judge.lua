@@ -112,6 +112,14 @@ end
 
 local LONGEST = 200 -- bytes of a reason that Slurm is sure to keep
 
+--- A text as one line for a scheduler: ASCII without quotes, backslashes and line ends.
+---@param text string
+---@param most? integer bytes, default 200
+---@return string
+function M.one_line(text, most)
+  return (text:sub(1, most or LONGEST):gsub("[^\32-\126]", "?"):gsub("[\"'`\\|]", " "))
+end
+
 --- The worst finding as one line for a scheduler: ASCII without quotes, backslashes and line ends, 200 bytes at most.
 ---@param findings adt.node.Finding[]
 ---@return string
@@ -129,8 +137,8 @@ function M.reason(findings)
     text = text .. ", expected " .. tostring(worst.expected)
   end
   local more = bad > 1 and (" (and %d more)"):format(bad - 1) or ""
-  text = (text .. (worst.evidence and "; " .. worst.evidence or "")):gsub("[^\32-\126]", "?"):gsub("[\"'`\\|]", " ")
-  return text:sub(1, LONGEST - #more) .. more
+  text = text .. (worst.evidence and "; " .. worst.evidence or "")
+  return M.one_line(text, LONGEST - #more) .. more
 end
 
 return M
