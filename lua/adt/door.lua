@@ -134,7 +134,8 @@ function Door:perform(name, options, f, digest, each, n)
   local key = stepdata.key(self.run.id, name, n)
   local started = time.monotonic()
   self:event(name, "doing", options.detail)
-  self.run:record({ type = "intent", step = name, digest = digest, inputs = each, key = key, n = n }, true)
+  self.run:record({ type = "intent", step = name, digest = digest, inputs = each, key = key, n = n,
+    goes_on = options.goes_on or nil }, true)
   local ok, result = xpcall(in_step, errors.handler, self, name, f, key)
   if not ok then
     self:event(name, "failed", nil, time.monotonic() - started)
@@ -285,8 +286,9 @@ function Door:step(name, options, f)
 end
 
 --- As step(), for the library's own steps, which have more options: `again(record)` tells whether a journalled result
---- does not count, `replace(result)` ends what the step made before it is done again with other inputs, `as_before` says
---- that the inputs cannot be looked at here and are taken to be what they were.
+--- does not count, `replace(result)` ends what the step made before it is done again with other inputs, `goes_on` says
+--- that what it has measured still counts when it is done again with the same ones, `as_before` that the inputs cannot be
+--- looked at here and are taken to be what they were.
 function Door:pass(name, options, f)
   if self.used[name] then
     errors.raise { cause = "usage", code = "DuplicateStep",

@@ -84,6 +84,7 @@ function M.submit(ctx, spec)
     step = (ctx.prefix or "") .. job.name }, Handle)
   handle.id = ctx.door:pass(job.name, {
     kind = "job", inputs = inputs_of(job, target, digest or job.files), again = failed_before(ctx),
+    goes_on = job.resume == "checkpoint",
     detail = ("%d process%s on %s"):format(job.world, job.world == 1 and "" or "es", target.name),
     find = function(key) return target:find(key, job, dir_of(ctx, job, key)) end,
     undo = function(id) end_job(ctx, target, id) end,

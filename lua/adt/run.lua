@@ -72,8 +72,11 @@ end
 
 function APPLY.intent(run, record)
   local step = step_of(run, record.step)
+  local goes_on = record.goes_on and step.digest == record.digest
   step.digest, step.inputs, step.key, step.n = record.digest, record.inputs, record.key, record.n
-  step.acked, step.result, step.undone, step.ended, step.metrics, step.offsets = false, nil, nil, nil, nil, nil
+  step.acked, step.result, step.undone, step.ended, step.offsets = false, nil, nil, nil, nil
+  -- A job that goes on at its checkpoint does not take the steps before it again.
+  step.metrics = goes_on and step.metrics or nil
   forget_order(run, record.step)
 end
 
