@@ -33,6 +33,7 @@ local function question(p)
     table.move({ "--mount", path }, 1, 2, #argv + 1, argv)
   end
   if p.speed then argv[#argv + 1] = "--speed" end
+  if p.root then table.move({ "--root", p.root }, 1, 2, #argv + 1, argv) end
   return argv
 end
 
@@ -52,6 +53,7 @@ return adt.recipe {
     profile = adt.string { default = "auto", help = "instance type, auto (as each node says) or none" },
     mounts  = adt.list { of = adt.path {}, default = {}, help = "must be mounted, writable and answering on every node" },
     speed   = adt.bool { default = false, help = "write and read a file of 64 MiB on each of the mounts" },
+    root    = adt.path { optional = true, help = "where a node's files lie, instead of /; %n in it is the node's name" },
     within  = adt.duration { default = "50s", min = "1s", help = "what one node may take" },
     isolate = adt.bool { default = false, help = "drain the nodes that must not take jobs" },
     at_most = adt.int { default = 1, min = 0, help = "nodes that isolate drains at most" },

@@ -5,6 +5,7 @@ local facts = require "adt.node.facts"
 local json = require "adt.json"
 local severity = require "adt.node.severity"
 local term = require "adt.term"
+local process = require "adt.process"
 local time = require "adt.time"
 
 local M = { args = "check|facts [--profile TYPE] [--mount PATH]... [--within SECONDS] [-o json]", most = 1 }
@@ -22,7 +23,7 @@ Slurm: HealthCheckProgram and a prolog get one line of reason on standard error 
 
 M.flags = {
   profile = { value = true, help = "instance type, auto or none (auto: as the machine says)" },
-  root = { value = true, help = "where the machine's files lie (/)" },
+  root = { value = true, help = "where the machine's files lie (/); %n in it is the node's name" },
   within = { value = true, help = "seconds for all of it (50)" },
   mount = { value = true, many = true, help = "must be mounted, writable and answering; may be said again" },
   speed = { help = "write and read a file of 64 MiB on each --mount" },
@@ -47,13 +48,20 @@ local function since_of(text)
   return date or time.now() - time.duration(text)
 end
 
+-- One path for a fleet of stand-ins or of mounted images.
+local function root_of(given)
+  local name = process.env "SLURMD_NODENAME" or process.self().host
+  return given.root and given.root:gsub("%%n", (name:gsub("%%", "%%%%"))) or nil
+end
+
 local function options_of(given)
   if given.output and given.output ~= "json" and given.output ~= "text" then
     errors.raise { cause = "usage", code = "UnknownFormat", message = ("unknown output format '%s'"):format(given.output), hint = "text or json" }
   elseif given.speed and not given.mount then
     errors.raise { cause = "usage", code = "NoMount", message = "--speed tries each --mount, and none is named" }
   end
-  return { root = given.root, within = seconds_of(given.within or "50"), mounts = given.mount, speed = given.speed, since = since_of(given.since) }
+  return { root = root_of(given), within = seconds_of(given.within or "50"), mounts = given.mount, speed = given.speed,
+    since = since_of(given.since) }
 end
 
 local COLOURS = { PASS = "green", MONITOR = "yellow" }

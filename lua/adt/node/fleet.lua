@@ -1,5 +1,6 @@
 --- Compares the nodes of a fleet with each other: who differs from the rest, who gave no answer, whose answer is none.
 local errors = require "adt.error"
+local hostlist = require "adt.hostlist"
 local json = require "adt.json"
 local judge = require "adt.node.judge"
 local read = require "adt.node.read"
@@ -152,7 +153,7 @@ local function sentences(name, groups, total, show, out)
   if #groups[1].nodes * 2 <= total then
     local parts = {}
     for _, g in ipairs(groups) do
-      parts[#parts + 1] = ("%d have %s (%s)"):format(#g.nodes, shown(g.value, show), table.concat(g.nodes, ","))
+      parts[#parts + 1] = ("%d have %s (%s)"):format(#g.nodes, shown(g.value, show), hostlist.fold(g.nodes))
     end
     out[#out + 1] = { fact = name, majority = false, text = ("%s: no majority: %s"):format(name, table.concat(parts, ", ")) }
     return
@@ -161,7 +162,7 @@ local function sentences(name, groups, total, show, out)
     local g = groups[i]
     out[#out + 1] = { fact = name, majority = groups[1].value, value = g.value, nodes = g.nodes,
       text = ("%d of %d %s %s %s: %s (most: %s)"):format(#g.nodes, total, #g.nodes == 1 and "has" or "have", name, shown(g.value, show),
-        table.concat(g.nodes, ","), shown(groups[1].value, show)) }
+        hostlist.fold(g.nodes), shown(groups[1].value, show)) }
   end
 end
 
@@ -181,7 +182,7 @@ local function doubles(answers, out)
       if #nodes > 1 then
         table.sort(nodes)
         out[#out + 1] = { fact = what[1], nodes = nodes,
-          text = ("%d nodes have the %s %s: %s"):format(#nodes, what[1], shown(value), table.concat(nodes, ",")) }
+          text = ("%d nodes have the %s %s: %s"):format(#nodes, what[1], shown(value), hostlist.fold(nodes)) }
       end
     end
   end
