@@ -288,9 +288,11 @@ describe("a private Slurm cluster's daemons", function()
       return job and job.state == "PENDING" and job
     end)
     assert.equal("BeginTime", job.reason)
-    -- Slurm would wait for two minutes.
-    c:output("scontrol", "update", "jobid=" .. id, "starttime=now")
-    eventually(10, "it runs again", function() return state_of(c, id) == "RUNNING" end)
+    -- Slurm would wait for two minutes, and sets them anew when the first run's last traces are gone.
+    eventually(20, "it runs again", function()
+      c:run { "scontrol", "update", "jobid=" .. id, "starttime=now" }
+      return state_of(c, id) == "RUNNING"
+    end)
     assert.matches("Restarts=1", c:output("scontrol", "show", "job", id))
   end)
 
