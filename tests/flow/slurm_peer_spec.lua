@@ -288,33 +288,28 @@ describe("a private Slurm cluster's daemons", function()
       return job and job.state == "PENDING" and job
     end)
     assert.equal("BeginTime", job.reason)
-    -- Slurm would wait for two minutes.
-    c:output("scontrol", "update", "jobid=" .. id, "starttime=now")
-    eventually(10, "it runs again", function() return state_of(c, id) == "RUNNING" end)
+    -- Slurm would wait for two minutes, and sets them anew when the first run's last traces are gone.
+    eventually(20, "it runs again", function()
+      c:run { "scontrol", "update", "jobid=" .. id, "starttime=now" }
+      return state_of(c, id) == "RUNNING"
+    end)
     assert.matches("Restarts=1", c:output("scontrol", "show", "job", id))
   end)
 
-  it("of a node can be frozen: its job goes on, the node is lost and comes back", function()
-    local c <close> = cluster.start { nodes = 2, conf = IMPATIENT }
-    local id, script = endless_job(c, "-w", "n1")
+  it("of nodes can be frozen, whose jobs go on, or killed with all that runs there; both are lost and come back", function()
+    local c <close> = cluster.start { nodes = 3, conf = IMPATIENT }
+    local _, frozen = endless_job(c, "-w", "n1")
+    local id, script, child = endless_job(c, "--requeue", "-w", "n2")
     c:ctl("stop-node", "n1")
-    eventually(30, "n1 does not answer", function() return node_state(c, "n1"):find "%*" end)
-    assert.is_true(lives(script))
-    c:ctl("cont-node", "n1")
-    eventually(10, "n1 answers", function() return not node_state(c, "n1"):find "%*" end)
-    assert.is_string(state_of(c, id))
-  end)
-
-  it("of a node can be killed with all that runs there, and start again", function()
-    local c <close> = cluster.start { nodes = 2, conf = IMPATIENT }
-    local id, script, child = endless_job(c, "--requeue", "-w", "n1")
-    c:ctl("kill-node", "n1")
+    c:ctl("kill-node", "n2")
     assert.is_false(lives(script) or lives(child))
-    assert.equal("n2", c:output("srun", "-w", "n2", "printenv", "SLURMD_NODENAME"))
-    eventually(30, "n1 is lost, and its job with it", function() return state_of(c, id) == "PENDING" end)
-    assert.equal("down*", node_state(c, "n1"))
-    c:ctl("start-node", "n1")
-    eventually(10, "n1 is idle", function() return node_state(c, "n1") == "idle" end)
+    assert.equal("n3", c:output("srun", "-w", "n3", "printenv", "SLURMD_NODENAME"))
+    eventually(30, "the nodes are lost", function() return node_state(c, "n1") == "down*" and node_state(c, "n2") == "down*" end)
+    assert.is_true(lives(frozen))
+    assert.equal("PENDING", state_of(c, id))
+    c:ctl("cont-node", "n1")
+    c:ctl("start-node", "n2")
+    eventually(15, "n1 and n2 are back", function() return node_state(c, "n1,n2"):find "^idle\nidle$" end)
   end)
 end)
 

@@ -9,7 +9,6 @@ SlurmctldHost=$HOST(127.0.0.1)
 SlurmctldPort=$CTLD_PORT
 SlurmUser=$ME
 SlurmdUser=$ME
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
 AuthInfo=socket=$DIR/munge/munge.sock
 AuthAltTypes=auth/jwt

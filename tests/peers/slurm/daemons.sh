@@ -27,15 +27,24 @@ all_nodes_ready() {
     [ "$ready" -eq "$N" ]
 }
 
+some_node_ended() {
+    local i
+    for ((i = 1; i <= N; i++)); do
+        kill -0 "$(<"$DIR/run/n$i.pid")" 2>/dev/null || return 0
+    done
+    return 1
+}
+
 start_nodes() {
     local i
     for ((i = 1; i <= N; i++)); do
         start_node "n$i"
     done
-    await 60 all_nodes_ready && return
-    say "not all nodes are ready:"
-    SLURM_CONF=$CONF sinfo -N >&2
-    tail -n 3 "$DIR"/log/n*.log >&2
+    ready_or_ended() { all_nodes_ready || some_node_ended; }
+    await 60 ready_or_ended && all_nodes_ready && return
+    say "not all nodes are ready; the ends of their logs:"
+    SLURM_CONF=$CONF timeout 2 sinfo -N >&2
+    tail -n 3 "$DIR"/log/n*.{log,out} >&2
     return 1
 }
 
