@@ -105,8 +105,9 @@ void adt_transfer_response(const struct adt_transfer *t, struct adt_http_respons
 /* Address, version and times are complete after the end. */
 
 struct adt_http_url {
-    char scheme[8], *host, *port, *url; /* host in lower case; port always there; url absolute */
-    char *where;                        /* scheme://host[:port]/path, fit for errors */
+    const char *scheme;      /* "http" or "https" */
+    char *host, *port, *url; /* host in lower case; port always there; url absolute */
+    char *where;             /* scheme://host[:port]/path, fit for errors */
 };
 
 int adt_http_url_parse(const char *text, const char *base, struct adt_http_url *out, struct adt_error *err);

@@ -19,18 +19,39 @@ function Http:send(bytes) end
 ---@return string
 function Http:take() end
 
---- What is known of the response; address, version and times after the end.
----@return { status: integer, reason: string, headers: adt.http.Header[], version: string, address: string, reused: boolean, received: integer, sent: integer, timing: adt.http.Timing }
+--- What is known of the response: the fields of adt.http.Response from status to sent, and timing; address, version and
+--- times after the end.
+---@return table
 function Http:response() end
 
 function Http:close() end
+
+---@class adt.c.http.Options
+---@field url string
+---@field method? string
+---@field headers? string[]
+---@field body? string|adt.c.File|true
+---@field size? integer of the body; needed for a file
+---@field to? adt.c.File|true
+---@field max_body? integer
+---@field unix? string
+---@field proxy? string "": none
+---@field ca? string
+---@field insecure? boolean
+---@field compressed? boolean
+---@field idempotent? boolean
+---@field http? "1.1"|"2"
+---@field connect? number
+---@field first? number
+---@field idle? number
+---@field total? number
 
 ---@class adt.c.http
 local M = {}
 
 --- Starts a request over the engine's connections. `headers` are lines; a `body` that is true is pushed, a `to` that is
 --- true pulled; both take an open file (adt.c.File). Limits of time are seconds, 0 is none.
----@param options { url: string, method?: string, headers?: string[], body?: string|adt.c.File|true, size?: integer, to?: adt.c.File|true, max_body?: integer, unix?: string, proxy?: string, ca?: string, insecure?: boolean, compressed?: boolean, idempotent?: boolean, http?: "1.1"|"2", connect?: number, first?: number, idle?: number, total?: number }
+---@param options adt.c.http.Options
 ---@return adt.c.Http? request, adt.Error? err
 function M.start(options) end
 
