@@ -130,12 +130,12 @@ static void read_sink(lua_State *L, struct adt_http_request *r)
     }
 }
 
-/* start{ url, method, headers = { "Name: value" }, body = string|file|true, size, to = file|true, max_body, unix, proxy,
- * ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
+/* start{ url, method, headers = { "Name: value" }, body = string|file|true, size, to = file|true, max_body, unix,
+ * proxy, ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
 static int http_start(lua_State *L)
 {
-    static const char *const known[] = {"url",      "method",     "headers",    "body", "size",    "to",    "max_body",
-                                        "unix",     "proxy",      "ca",         "http", "connect", "first", "idle",
+    static const char *const known[] = {"url",      "method",     "headers",    "body",  "size",    "to",    "max_body",
+                                        "unix",     "proxy",      "ca",         "http",  "connect", "first", "idle",
                                         "insecure", "compressed", "idempotent", "total", NULL};
     struct adt_http_request r = {0};
     struct adt_error err;
@@ -224,7 +224,8 @@ static int transfer_wait(lua_State *L)
     if (n)
         return n;
     adtL_checkwait(L, "http");
-    int what = until == ADT_TRANSFER_END ? ADT_TRANSFER_SEND | ADT_TRANSFER_BODY : ADT_TRANSFER_SEND | ADT_TRANSFER_HEAD;
+    int what =
+        until == ADT_TRANSFER_END ? ADT_TRANSFER_SEND | ADT_TRANSFER_BODY : ADT_TRANSFER_SEND | ADT_TRANSFER_HEAD;
     struct lop *o = adtL_newop(L, 1);
     if (!(o->op = adt_transfer_wait(t, what, &err)))
         return adtL_fail(L, &err);
@@ -393,8 +394,9 @@ int luaopen_adt_c_http(lua_State *L)
     static const luaL_Reg client_meta[] = {{"__gc", client_close}, {NULL, NULL}};
     static const luaL_Reg meta[] = {
         {"__gc", transfer_close}, {"__close", transfer_close}, {"__tostring", transfer_tostring}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"wait", transfer_wait}, {"send", transfer_send},         {"take", transfer_take},
-                                       {"close", transfer_close}, {"response", transfer_response}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"wait", transfer_wait},         {"send", transfer_send},
+                                       {"take", transfer_take},         {"close", transfer_close},
+                                       {"response", transfer_response}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"start", http_start}, {"url", http_url}, {NULL, NULL}};
     adtL_newclass(L, CLIENT, client_meta, NULL);
     adtL_newclass(L, TRANSFER, meta, methods);

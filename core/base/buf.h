@@ -9,7 +9,8 @@ enum {
     ADT_BUF_JSON = 1 << 30,     /* text that adt.json writes */
     ADT_BUF_LINE = 1 << 20,     /* one line of a child's output; the rest is cut and marked */
     ADT_BUF_CAPTURE = 64 << 20, /* what process.run() keeps of a child's output unless told otherwise */
-    ADT_BUF_HTTP_HEAD = 256 << 10, /* heads of one HTTP exchange, those of informational responses and trailers included */
+    ADT_BUF_HTTP_HEAD =
+        256 << 10, /* heads of one HTTP exchange, those of informational responses and trailers included */
     ADT_BUF_HTTP_BODY = 64 << 20,  /* an HTTP response in memory unless told otherwise */
     ADT_BUF_HTTP_WINDOW = 1 << 20, /* an HTTP response that is being pulled: more is not taken from the wire */
 };

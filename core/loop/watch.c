@@ -49,8 +49,8 @@ int adt_watch_set(struct adt_watch *w, int events, struct adt_error *err)
 {
     int rc;
     if (events)
-        rc = uv_poll_start(&w->uv, (events & ADT_WATCH_IN ? UV_READABLE : 0) | (events & ADT_WATCH_OUT ? UV_WRITABLE : 0),
-                           on_poll);
+        rc = uv_poll_start(
+            &w->uv, (events & ADT_WATCH_IN ? UV_READABLE : 0) | (events & ADT_WATCH_OUT ? UV_WRITABLE : 0), on_poll);
     else
         rc = uv_poll_stop(&w->uv);
     return rc < 0 ? adt_error_errno(err, ADT_INTERNAL, -rc, "watching descriptor %d", w->fd) : 0;

@@ -1,7 +1,7 @@
 /* watch.h - a descriptor that is watched and a moment that can be moved, for libraries that drive their own sockets
  *
- * What they call back runs in the middle of the loop's turn: it feeds the library and finishes ops, no more. Loop thread
- * only. */
+ * What they call back runs in the middle of the loop's turn: it feeds the library and finishes ops, no more. Loop
+ * thread only. */
 #ifndef ADT_LOOP_WATCH_H
 #define ADT_LOOP_WATCH_H
 

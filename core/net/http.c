@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "net/http_private.h"
 
-/* Enough for a burst of requests to many hosts without opening a descriptor for each. */
-enum { PER_HOST = 32, IN_ALL = 256, KEPT = 64 };
+/* A request beyond these waits for one to end, and its limits of time count meanwhile. */
+enum { PER_HOST = 100, IN_ALL = 500, KEPT = 64 };
 
 static void turn(struct adt_http *h, curl_socket_t s, int events)
 {

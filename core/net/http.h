@@ -1,7 +1,8 @@
 /* http.h - HTTP requests on the loop: kept connections, HTTP/2, UNIX sockets, proxies, bodies of any size
  *
  * A client holds the connections, one client to an engine. A transfer is one request and its response. It makes
- * progress in the loop's turns; what a caller waits for is an op. The page is docs/internals/net.md. Loop thread only. */
+ * progress in the loop's turns; what a caller waits for is an op. The page is docs/internals/net.md. Loop thread only.
+ */
 #ifndef ADT_NET_HTTP_H
 #define ADT_NET_HTTP_H
 
@@ -56,8 +57,8 @@ struct adt_http_request {
 };
 
 struct adt_transfer *adt_http_start(struct adt_http *h, const struct adt_http_request *req, struct adt_error *err);
-/* Strings of [req] are copied. The transfer is the caller's, who frees it at any time. NULL with [err] filled if it is no
- * request; failures on the wire arrive at the wait. */
+/* Strings of [req] are copied. The transfer is the caller's, who frees it at any time. NULL with [err] filled if it is
+ * no request; failures on the wire arrive at the wait. */
 
 void adt_transfer_free(struct adt_transfer *t);
 /* Ends it, if it is under way. Who waits for it wakes with an error. Takes NULL. */
@@ -95,8 +96,8 @@ struct adt_http_response {
     uint64_t received;  /* bytes of the body until now */
     uint64_t sent;      /* bytes of the request's body handed to libcurl */
     const char *version;
-    char address[64];                          /* of the peer; empty for a UNIX socket */
-    bool reused;                               /* it went over a kept connection */
+    char address[64];                         /* of the peer; empty for a UNIX socket */
+    bool reused;                              /* it went over a kept connection */
     double dns, connected, tls, first, total; /* seconds since the start; 0: did not happen */
 };
 
@@ -104,13 +105,14 @@ void adt_transfer_response(const struct adt_transfer *t, struct adt_http_respons
 /* Address, version and times are complete after the end. */
 
 struct adt_http_url {
-    char scheme[8], *host, *port, *url; /* host in lower case; port always there; url absolute */
-    char *where;                        /* scheme://host[:port]/path, fit for errors */
+    const char *scheme;      /* "http" or "https" */
+    char *host, *port, *url; /* host in lower case; port always there; url absolute */
+    char *where;             /* scheme://host[:port]/path, fit for errors */
 };
 
 int adt_http_url_parse(const char *text, const char *base, struct adt_http_url *out, struct adt_error *err);
-/* Parses [text], relative to [base] unless that is NULL; cause usage when it is none or holds user or password. The text
- * is in no message: its query may be a secret. */
+/* Parses [text], relative to [base] unless that is NULL; cause usage when it is none or holds user or password. The
+ * text is in no message: its query may be a secret. */
 
 void adt_http_url_free(struct adt_http_url *u);
 

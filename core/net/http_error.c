@@ -14,7 +14,8 @@ static const struct {
     const char *code, *hint;
 } meanings[] = {
     {CURLE_COULDNT_RESOLVE_HOST, ADT_SERVICE, true, "CouldNotResolveHost", ""},
-    {CURLE_COULDNT_RESOLVE_PROXY, ADT_CONFIG, true, "CouldNotResolveProxy", "the proxy comes from the option or the environment"},
+    {CURLE_COULDNT_RESOLVE_PROXY, ADT_CONFIG, true, "CouldNotResolveProxy",
+     "the proxy comes from the option or the environment"},
     {CURLE_COULDNT_CONNECT, ADT_SERVICE, true, "CouldNotConnect", ""},
     {CURLE_SEND_ERROR, ADT_SERVICE, true, "SendError", ""},
     {CURLE_RECV_ERROR, ADT_SERVICE, true, "RecvError", ""},
@@ -30,7 +31,8 @@ static const struct {
     {CURLE_BAD_CONTENT_ENCODING, ADT_SERVICE, false, "BadContentEncoding", ""},
     {CURLE_SSL_CONNECT_ERROR, ADT_CONFIG, false, "SslConnectError", "is this a TLS port?"},
     {CURLE_PEER_FAILED_VERIFICATION, ADT_CONFIG, false, "PeerFailedVerification", CA_HINT},
-    {CURLE_SSL_CACERT_BADFILE, ADT_CONFIG, false, "BadCaFile", "ca must name a readable file with certificates in PEM form"},
+    {CURLE_SSL_CACERT_BADFILE, ADT_CONFIG, false, "BadCaFile",
+     "ca must name a readable file with certificates in PEM form"},
     {CURLE_SSL_CERTPROBLEM, ADT_CONFIG, false, "CertProblem", ""},
     {CURLE_SSL_CIPHER, ADT_CONFIG, false, "SslCipher", ""},
     {CURLE_SSL_ISSUER_ERROR, ADT_CONFIG, false, "SslIssuer", CA_HINT},
@@ -49,10 +51,11 @@ static void explain_timeout(struct adt_transfer *t)
     t->err.retryable = true;
 }
 
-/* libcurl's own words, which hold no header and no query. */
+/* libcurl's own words, unless they quote a URL: that of a proxy may hold a password. */
 static const char *words(struct adt_transfer *t, CURLcode result)
 {
-    return t->message[0] ? t->message : t->http->curl->easy_strerror(result);
+    bool good = t->message[0] && !strpbrk(t->message, "@?");
+    return good ? t->message : t->http->curl->easy_strerror(result);
 }
 
 static void explain_result(struct adt_transfer *t, CURLcode result)
@@ -71,14 +74,15 @@ static void explain_result(struct adt_transfer *t, CURLcode result)
     adt_error_hint(&t->err, "%s", meanings[i].hint);
     t->err.retryable = meanings[i].retry;
     /* A handshake that the network cut off says nothing about TLS. */
-    if (result == CURLE_SSL_CONNECT_ERROR && (os == ECONNRESET || os == EPIPE || strstr(t->err.message, "SSL_ERROR_SYSCALL"))) {
+    if (result == CURLE_SSL_CONNECT_ERROR &&
+        (os == ECONNRESET || os == EPIPE || strstr(t->err.message, "SSL_ERROR_SYSCALL"))) {
         t->err.cause = ADT_SERVICE;
         t->err.retryable = true;
         t->err.hint[0] = '\0';
     }
     if (result == CURLE_COULDNT_CONNECT && t->unix_socket) {
-        adt_error_set(&t->err, ADT_SERVICE, "CouldNotConnect", "could not connect to the socket '%s'%s%s", t->unix_socket,
-                      os ? ": " : "", os ? strerror((int)os) : "");
+        adt_error_set(&t->err, ADT_SERVICE, "CouldNotConnect", "could not connect to the socket '%s'%s%s",
+                      t->unix_socket, os ? ": " : "", os ? strerror((int)os) : "");
         adt_error_hint(&t->err, "does the service run, and may you reach its socket?");
         t->err.retryable = true;
     }
@@ -95,7 +99,8 @@ void adt_transfer_explain(struct adt_transfer *t, CURLcode result)
             explain_result(t, result);
         else if (!t->head_done) {
             /* libcurl takes what it has for a head when the connection ends. */
-            adt_error_set(&t->err, ADT_SERVICE, "PartialHead", "the connection ended in the middle of the response's head");
+            adt_error_set(&t->err, ADT_SERVICE, "PartialHead",
+                          "the connection ended in the middle of the response's head");
             t->err.retryable = true;
         }
     }

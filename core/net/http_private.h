@@ -11,13 +11,14 @@ struct adt_http {
     struct adt_loop *loop;
     const struct adt_curl *curl;
     CURLM *multi;
-    struct adt_alarm *alarm;  /* when libcurl wants to be called */
-    struct adt_list running;  /* transfers */
-    bool broken;              /* one of them has an error that libcurl was not told of */
+    struct adt_alarm *alarm; /* when libcurl wants to be called */
+    struct adt_list running; /* transfers */
+    bool broken;             /* one of them has an error that libcurl was not told of */
 };
 
 void adt_http_sweep(struct adt_http *h);
-/* Ends the transfers that failed inside a callback which cannot say so. After every call of libcurl that may call back. */
+/* Ends the transfers that failed inside a callback which cannot say so. After every call of libcurl that may call back.
+ */
 
 struct adt_transfer {
     struct adt_http *http;
@@ -31,8 +32,8 @@ struct adt_transfer {
     char *where, *unix_socket;
     char message[CURL_ERROR_SIZE];
 
-    int paused;      /* CURLPAUSE_* */
-    bool connected;  /* the request goes out, or has */
+    int paused;     /* CURLPAUSE_* */
+    bool connected; /* the request goes out, or has */
     bool sent_all;
     double started, active; /* when something moved last */
     int64_t sent;
@@ -53,7 +54,8 @@ struct adt_transfer {
 void adt_transfer_done(struct adt_transfer *t, CURLcode result);
 /* It has ended, by libcurl's word or with t->err set: gives its handle back and wakes who waits. */
 
-int adt_transfer_setup(struct adt_transfer *t, const struct adt_http_request *req, const char *url, struct adt_error *err);
+int adt_transfer_setup(struct adt_transfer *t, const struct adt_http_request *req, const char *url,
+                       struct adt_error *err);
 /* Sets every option of t->easy. */
 
 void adt_transfer_explain(struct adt_transfer *t, CURLcode result);

@@ -60,7 +60,8 @@ static int prepare(struct adt_transfer *t, const struct adt_http_request *req, s
     u.where = NULL;
     if (req->version == ADT_HTTP_2 && strcmp(u.scheme, "https") != 0)
         rc = adt_error_set(err, ADT_USAGE, "NoHttp2", "HTTP/2 is spoken over https only");
-    else if ((req->unix_socket && !(t->unix_socket = adt_strdup(req->unix_socket))) || !(t->easy = t->http->curl->easy_init()))
+    else if ((req->unix_socket && !(t->unix_socket = adt_strdup(req->unix_socket))) ||
+             !(t->easy = t->http->curl->easy_init()))
         rc = adt_error_nomem(err);
     else
         rc = adt_transfer_setup(t, req, u.url, err);
@@ -247,7 +248,9 @@ static void go_on(struct adt_transfer *t, int direction)
         return;
     t->paused &= ~direction;
     t->active = adt_now();
-    t->http->curl->easy_pause(t->easy, t->paused);
+    CURLcode rc = t->http->curl->easy_pause(t->easy, t->paused);
+    if (rc != CURLE_OK || t->err.cause)
+        adt_transfer_done(t, rc);
     adt_http_sweep(t->http);
 }
 

@@ -55,7 +55,7 @@ static int take_apart(const struct adt_curl *c, CURLU *u, struct adt_http_url *o
         adt_error_hint(err, "send them in a header: URLs end up in logs");
         return -1;
     }
-    strcpy(out->scheme, strlen(scheme) == 4 ? "http" : "https");
+    out->scheme = strlen(scheme) == 4 ? "http" : "https";
     out->host = part(c, u, CURLUPART_HOST, 0);
     out->port = part(c, u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     out->url = part(c, u, CURLUPART_URL, 0);

@@ -147,7 +147,8 @@ static size_t on_head(char *p, size_t size, size_t n, void *arg)
     t->answered = true;
     t->head_seen += n;
     if (t->head_seen > ADT_BUF_HTTP_HEAD) {
-        adt_error_set(&t->err, ADT_SERVICE, "HeadTooLarge", "the response's head is larger than %d bytes", ADT_BUF_HTTP_HEAD);
+        adt_error_set(&t->err, ADT_SERVICE, "HeadTooLarge", "the response's head is larger than %d bytes",
+                      ADT_BUF_HTTP_HEAD);
         return 0;
     }
     if (n > 5 && memcmp(p, "HTTP/", 5) == 0 && (t->head_done || t->head.len == 0))
@@ -228,10 +229,10 @@ struct setting {
     CURLcode rc;
 };
 
-#define SET(s, option, value)                                                                                          \
-    do {                                                                                                               \
-        if ((s)->rc == CURLE_OK)                                                                                       \
-            (s)->rc = (s)->c->easy_setopt((s)->easy, option, value);                                                   \
+#define SET(s, option, value) \
+    do { \
+        if ((s)->rc == CURLE_OK) \
+            (s)->rc = (s)->c->easy_setopt((s)->easy, option, value); \
     } while (0)
 
 /* What an older libcurl does not know and can do without. */
@@ -320,9 +321,11 @@ static int check_header(const char *h, struct adt_error *err)
 {
     size_t name = strcspn(h, ":;");
     if (!token(h, name) || !h[name] || strpbrk(h, "\r\n"))
-        return adt_error_set(err, ADT_USAGE, "BadHeader", "'%.*s' is no header that can be sent: %s", (int)(name > 40 ? 40 : name),
-                             h, strpbrk(h, "\r\n") ? "it holds a line break" : "its name is none");
-    if ((name == 14 && !strncasecmp(h, "content-length", 14)) || (name == 17 && !strncasecmp(h, "transfer-encoding", 17)))
+        return adt_error_set(err, ADT_USAGE, "BadHeader", "'%.*s' is no header that can be sent: %s",
+                             (int)(name > 40 ? 40 : name), h,
+                             strpbrk(h, "\r\n") ? "it holds a line break" : "its name is none");
+    if ((name == 14 && !strncasecmp(h, "content-length", 14)) ||
+        (name == 17 && !strncasecmp(h, "transfer-encoding", 17)))
         return adt_error_set(err, ADT_USAGE, "BadHeader", "the header '%.*s' follows from the body", (int)name, h);
     return 0;
 }
@@ -336,7 +339,8 @@ static int add_header(const struct adt_curl *c, struct adt_transfer *t, const ch
     return 0;
 }
 
-static int set_headers(struct setting *s, struct adt_transfer *t, const struct adt_http_request *r, struct adt_error *err)
+static int set_headers(struct setting *s, struct adt_transfer *t, const struct adt_http_request *r,
+                       struct adt_error *err)
 {
     bool expect = r->source == ADT_HTTP_NO_BODY || r->size > ASKED_FIRST;
     for (const char *const *h = r->headers; h && *h; h++) {
@@ -378,6 +382,7 @@ int adt_transfer_setup(struct adt_transfer *t, const struct adt_http_request *r,
     if (s.rc == CURLE_OUT_OF_MEMORY)
         return adt_error_nomem(err);
     if (s.rc != CURLE_OK)
-        return adt_error_set(err, ADT_CONFIG, "NotBuiltIn", "libcurl refuses the request: %s", s.c->easy_strerror(s.rc));
+        return adt_error_set(err, ADT_CONFIG, "NotBuiltIn", "libcurl refuses the request: %s",
+                             s.c->easy_strerror(s.rc));
     return 0;
 }

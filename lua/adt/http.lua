@@ -284,7 +284,7 @@ end
 --- `check` auth for 401 and 403, service for other statuses, `status` being the number.
 function M.request(options)
   local r = prepare("http.request", options)
-  local scope <close> = setmetatable({ request = r }, Scope)
+  local _ <close> = setmetatable({ request = r }, Scope)
   open_files(r)
   r.pull = type(r.to) == "function"
   local response = exchange(r)

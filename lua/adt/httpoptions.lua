@@ -72,7 +72,7 @@ local function limits(what, given)
   local out = {}
   for name, default in pairs(TIMEOUTS) do
     local value = given[name] or default
-    if type(value) ~= "number" or not (value > 0) then
+    if type(value) ~= "number" or value ~= value or value <= 0 then
       usage(("%s: timeout.%s must be a number of seconds above 0"):format(what, name))
     end
     out[name] = value < math.huge and value or 0

@@ -8,12 +8,11 @@ local httppeer = require "httppeer"
 local support = require "support"
 local task = require "adt.task"
 
-local PEER = { op = 0, child = 1, stream = 2, task = 0 } -- the server's process and its streams
 local peer
 
 setup(function() peer = httppeer.start { tls = true } end)
 teardown(function() getmetatable(peer).__close(peer) end)
-after_each(function() assert.same(PEER, support.live()) end)
+after_each(httppeer.no_leaks)
 
 local function ways()
   return {
@@ -49,7 +48,7 @@ describe("a request that is cancelled", function()
       chttp.start { url = peer.url .. "/slow?first=5" }
       chttp.start { url = peer.url .. "/big?size=100000", to = true }:wait "head"
     end
-    assert.same(PEER, support.live())
+    httppeer.no_leaks()
   end)
 
   it("wakes who waits for it, when its handle is closed", function()
@@ -123,7 +122,7 @@ describe("an allocation that fails", function()
         assert.is_true(failed and errors.is(err) and err.code == "ENOMEM" or tostring(err):find "memory" ~= nil,
           ("allocation %d: %s"):format(n + 1, tostring(err)))
       end
-      assert.same(PEER, support.live())
+      httppeer.no_leaks()
       if not failed then break end
     end
     assert.is_true(failures > 20, failures .. " allocations failed")

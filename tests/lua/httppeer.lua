@@ -1,10 +1,31 @@
 --- The HTTP server of the specs, tests/peers/http_server.py: started for one block, with a certificate of its own.
+local ctask = require "adt.c.task"
 local errors = require "adt.error"
 local json = require "adt.json"
 local process = require "adt.process"
 local support = require "support"
+local system = require "system"
 
 local M = {}
+
+-- The server's own process and its streams.
+local SERVER = { op = 0, child = 1, stream = 2, task = 0 }
+
+--- For after_each: fails if anything but the server has outlived the test.
+function M.no_leaks()
+  local live
+  for _ = 1, 100 do
+    collectgarbage()
+    collectgarbage()
+    ctask.yield()
+    live = ctask.live()
+    if live.op == 0 and live.child == 1 and live.stream == 2 and live.task == 0 then
+      return
+    end
+    system.sleep(0.01)
+  end
+  require("luassert").same(SERVER, live)
+end
 
 local Peer = {}
 Peer.__index = Peer

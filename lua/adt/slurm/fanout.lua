@@ -16,6 +16,9 @@ local M = {}
 
 local TIMEOUT, MAX_OUTPUT = 60, 1 << 20
 
+-- Nodes that are asked one by one.
+local AT_ONCE = 16
+
 -- What has been sent already when the time is up still comes in.
 local LATE = 1
 
@@ -23,7 +26,7 @@ local LATE = 1
 -- program can guess, and the exit status at the end.
 local WRAPPER = [[
 n=$1; shift
-enc() { base64 -w 900 | sed "s/^/$n $1 /"; }
+enc() { base64 -w 900 | while read -r line; do echo "$n $1 $line"; done; }
 exec 4>&1
 echo "$n node $SLURMD_NODENAME"
 code=$( { { { "$@" 3>&- 4>&- 5>&- </dev/null; echo "$?" >&3; } 2>&1 >&5 5>&- | enc e >&4; } 5>&1 | enc o >&4; } 3>&1 )
@@ -34,10 +37,23 @@ local function failure(cause, code, message)
   return errors.new { cause = cause, code = code, message = message }
 end
 
+-- Nodes as they are when none of ours is being cleaned up any more, or when that has taken too long.
+local function look(target, names, within)
+  local deadline = time.monotonic() + within
+  while true do
+    local known, cleaning = {}, false
+    for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
+    for _, name in ipairs(names) do
+      cleaning = cleaning or known[name] and nodes.is_cleaning(known[name])
+    end
+    if not cleaning or time.monotonic() > deadline then return known end
+    ctask.sleep(0.25)
+  end
+end
+
 -- Those that can take a step now; the others are answered at once.
-local function split(target, names, answers)
-  local known, able = {}, {}
-  for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
+local function split(target, names, answers, within)
+  local known, able = look(target, names, within), {}
   for i, name in ipairs(names) do
     local node = known[name]
     local why, code = nodes.why_not(node)
@@ -59,7 +75,7 @@ local function words_of(target, able, nonce, argv, timeout)
   if process.env "SLURM_JOB_ID" then
     words[#words + 1] = "--overlap"
   else
-    words[#words + 1] = ("--immediate=%d"):format(math.max(1, math.ceil(timeout / 2)))
+    words[#words + 1] = ("--immediate=%d"):format(math.max(1, math.ceil(timeout / 3)))
     for _, name in ipairs { "partition", "account", "qos", "reservation" } do
       if settings[name] then words[#words + 1] = ("--%s=%s"):format(name, settings[name]) end
     end
@@ -175,6 +191,35 @@ local function round(target, able, argv, timeout, most)
   return self
 end
 
+-- What a round has brought, and who is still without an answer and without blame.
+local function gather(heard, able, found, timeout, left)
+  local open, blamed = {}, false
+  for _, name in ipairs(able) do
+    local from, why = heard.nodes[name], heard.blamed[name]
+    blamed = blamed or why ~= nil
+    if from and from.code then
+      found[name] = answer(name, from, heard.answered and from.seconds > left or nil)
+    elseif why then
+      found[name] = silence(heard, name, timeout)
+    else
+      open[#open + 1] = name
+    end
+  end
+  return open, blamed
+end
+
+-- An allocation of all waits for the slowest to be free; alone, each node answers for itself.
+local function one_by_one(target, names, argv, deadline, timeout, most, found)
+  task.map(names, { at_once = AT_ONCE }, function(name)
+    local left = deadline - time.monotonic()
+    if left > 0.1 then
+      local heard = round(target, { name }, argv, left, most)
+      gather(heard, { name }, found, timeout, left)
+      found[name] = found[name] or silence(heard, name, timeout)
+    end
+  end)
+end
+
 --- Runs a program once per node.
 ---@param target table
 ---@param names string[]
@@ -186,30 +231,21 @@ function M.run(target, names, argv, options)
   errors.check_options("exec", options, { "timeout", "max_output" })
   local timeout, most = options.timeout or TIMEOUT, options.max_output or MAX_OUTPUT
   local answers, deadline = {}, time.monotonic() + timeout
-  local able = split(target, names, answers)
-  local found, last = {}, nil
+  local open = split(target, names, answers, timeout / 3)
+  local found, heard, blamed = {}, nil, nil
   -- One node that cannot be reached ends the step of all: the others are asked once more without it.
   for _ = 1, 3 do
     local left = deadline - time.monotonic()
-    if #able == 0 or left <= 0.1 then break end
-    last = round(target, able, argv, left, most)
-    local again, blamed = {}, false
-    for _, name in ipairs(able) do
-      local from = last.nodes[name]
-      blamed = blamed or last.blamed[name] ~= nil
-      if from and from.code then
-        found[name] = answer(name, from, last.answered and from.seconds > left or nil)
-      elseif last.blamed[name] then
-        found[name] = silence(last, name, timeout)
-      else
-        again[#again + 1] = name
-      end
-    end
-    able = again
+    if #open == 0 or left <= 0.1 then break end
+    heard = round(target, open, argv, left, most)
+    open, blamed = gather(heard, open, found, timeout, left)
     if not blamed then break end
   end
+  if heard and heard.over and #open > 0 then
+    one_by_one(target, open, argv, deadline, timeout, most, found)
+  end
   for i, name in ipairs(names) do
-    answers[i] = answers[i] or found[name] or silence(last or hearing("", 0), name, timeout)
+    answers[i] = answers[i] or found[name] or silence(heard or hearing("", 0), name, timeout)
   end
   return answers
 end
