@@ -8,8 +8,8 @@ local adt = require "adt"
 -- What a node has to say, without its facts, which fill a file of their own.
 local function summary_of(answer)
   local report = answer.report
-  return { node = answer.node, silent = answer.silent, garbage = answer.garbage, ok = report and report.ok or false,
-    severity = report and report.severity, reason = report and report.reason or answer.silent or answer.garbage }
+  return { node = answer.node, busy = answer.busy, silent = answer.silent, garbage = answer.garbage, ok = report and report.ok or false,
+    severity = report and report.severity, reason = report and report.reason or answer.busy or answer.silent or answer.garbage }
 end
 
 local function names_of(ctx, wanted)
@@ -94,12 +94,15 @@ return adt.recipe {
 
   -- 3. The verdict: each node answers and is fit. What differs within the fleet is told, and fails nothing by itself.
   validate = function(ctx, _, results)
-    local rows, of_node = {}, { cause = "node" }
-    ctx:require("there are nodes to look at", #results.run.nodes > 0, #results.run.nodes)
+    local rows, of_node, asked = {}, { cause = "node" }, 0
     for i, node in ipairs(results.run.nodes) do
-      rows[i] = { node.node, node.state, node.severity or node.silent and "SILENT" or "GARBAGE", node.reason }
-      ctx:check(node.node .. " is fit for work", node.ok, node.reason, of_node)
+      rows[i] = { node.node, node.state, node.severity or node.busy and "BUSY" or node.silent and "SILENT" or "GARBAGE", node.reason }
+      if not node.busy then
+        asked = asked + 1
+        ctx:check(node.node .. " is fit for work", node.ok, node.reason, of_node)
+      end
     end
+    ctx:require("a node could be asked", asked > 0, ("%d of %d"):format(asked, #results.run.nodes))
     ctx:summary(adt.term.table(rows, { header = { "NODE", "STATE", "HEALTH", "REASON" } }))
     for _, difference in ipairs(results.run.differences) do
       ctx:note("%s", difference.text)

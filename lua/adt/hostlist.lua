@@ -34,4 +34,19 @@ function M.fold(hosts)
   return only(c.fold(hosts))
 end
 
+-- Digits count as numbers: n2 comes before n10.
+local function sort_key(name)
+  return (name:gsub("%d+", function(digits) return ("0"):rep(20 - #digits) .. digits end))
+end
+
+--- Sorts names as people count: n1, n2, n10.
+---@param hosts string[] sorted in place
+---@return string[] hosts
+function M.sort(hosts)
+  local keys = {}
+  for _, name in ipairs(hosts) do keys[name] = sort_key(name) end
+  table.sort(hosts, function(a, b) return keys[a] < keys[b] end)
+  return hosts
+end
+
 return M

@@ -39,14 +39,14 @@ describe("a fleet", function()
     local list = {}
     for n = 1, 16 do list[n] = answer(n, (n == 3 or n == 7 or n == 9) and { driver = { version = "535.1" } } or nil) end
     local result = fleet.compare(list)
-    assert.same({ "3 of 16 have driver 535.1: n3,n7,n9 (most: 550.2)" }, texts(result))
+    assert.same({ "3 of 16 have driver 535.1: n[3,7,9] (most: 550.2)" }, texts(result))
     assert.same({ "n3", "n7", "n9" }, result.differences[1].nodes)
   end)
 
   it("without a majority says so and names all", function()
     local result = fleet.compare { answer(1), answer(2), answer(3, { driver = { version = "535.1" } }),
       answer(4, { driver = { version = "535.1" } }) }
-    assert.same({ "driver: no majority: 2 have 535.1 (n3,n4), 2 have 550.2 (n1,n2)" }, texts(result))
+    assert.same({ "driver: no majority: 2 have 535.1 (n[3-4]), 2 have 550.2 (n[1-2])" }, texts(result))
     assert.is_false(result.differences[1].majority)
   end)
 
@@ -77,7 +77,7 @@ describe("a fleet", function()
 
   it("finds two nodes that are one machine", function()
     local result = fleet.compare { answer(1), answer(2, { host = { name = "h1" }, instance = { type = "p5.48xlarge", id = "i-1" } }) }
-    assert.same({ "2 nodes have the host name h1: n1,n2", "2 nodes have the instance id i-1: n1,n2" }, texts(result))
+    assert.same({ "2 nodes have the host name h1: n[1-2]", "2 nodes have the instance id i-1: n[1-2]" }, texts(result))
   end)
 
   it("does not take on trust what a node says: its verdict follows its severity, its reason is one safe line", function()

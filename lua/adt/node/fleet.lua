@@ -13,6 +13,7 @@ local M = {}
 ---@class adt.node.Answer
 ---@field node string
 ---@field report? adt.node.Report
+---@field busy? string it runs jobs and was not asked
 ---@field silent? string why nothing came
 ---@field garbage? string what came instead of a report, safe to show
 
@@ -35,6 +36,8 @@ local function answer_of(answer)
     -- What a node says of itself goes into a scheduler's command and is not taken on trust.
     report.ok, report.reason = not severity.fails(report.severity), judge.one_line(report.reason)
     return { node = answer.node, report = report }
+  elseif out == "" and answer.error and answer.error.code == "NodeBusy" then
+    return { node = answer.node, busy = answer.error.message }
   elseif out == "" and answer.error then
     return { node = answer.node, silent = answer.error.message }
   elseif out == "" and err == "" and answer.ok then
@@ -45,7 +48,7 @@ local function answer_of(answer)
   return { node = answer.node, garbage = first_bytes(out ~= "" and out or err) }
 end
 
---- Answers of a target's exec of `adtlua node check -o json`, read: a report, silence, or garbage.
+--- Answers of a target's exec of `adtlua node check -o json`, read: a report, silence, garbage, or too busy for one.
 ---@param answers table[] { node, ok, code, stdout, stderr, error }
 ---@return adt.node.Answer[]
 function M.read(answers)
@@ -134,7 +137,7 @@ local function group(values, within)
     end
     table.insert(g.nodes, v.node)
   end
-  for _, g in ipairs(groups) do table.sort(g.nodes) end
+  for _, g in ipairs(groups) do hostlist.sort(g.nodes) end
   table.sort(groups, function(a, b)
     if #a.nodes ~= #b.nodes then return #a.nodes > #b.nodes end
     return tostring(a.value) < tostring(b.value)
@@ -180,7 +183,7 @@ local function doubles(answers, out)
     end
     for value, nodes in pairs(seen) do
       if #nodes > 1 then
-        table.sort(nodes)
+        hostlist.sort(nodes)
         out[#out + 1] = { fact = what[1], nodes = nodes,
           text = ("%d nodes have the %s %s: %s"):format(#nodes, what[1], shown(value), hostlist.fold(nodes)) }
       end
@@ -201,14 +204,15 @@ end
 
 --- Compares the nodes that gave a report. Values are equal when they are the same text; memory within 1 %.
 ---@param answers adt.node.Answer[]
----@return { differences: adt.node.Difference[], silent: adt.node.Answer[], garbage: adt.node.Answer[], unknown: table<string, string[]> }
+---@return { differences: adt.node.Difference[], busy: adt.node.Answer[], silent: adt.node.Answer[], garbage: adt.node.Answer[], unknown: table<string, string[]> }
 ---unknown: by fact the nodes that could not tell it while others could
 function M.compare(answers)
-  local result = { differences = json.array(), silent = json.array(), garbage = json.array(), unknown = {} }
+  local result = { differences = json.array(), busy = json.array(), silent = json.array(), garbage = json.array(), unknown = {} }
   local told = {}
   for _, answer in ipairs(answers) do
-    table.insert(answer.silent and result.silent or answer.garbage and result.garbage or told, answer)
+    table.insert(answer.busy and result.busy or answer.silent and result.silent or answer.garbage and result.garbage or told, answer)
   end
+  by_node(result.busy)
   by_node(result.silent)
   by_node(result.garbage)
   for _, compared in ipairs(COMPARED) do
@@ -216,7 +220,7 @@ function M.compare(answers)
     if #values > 0 then
       sentences(compared[1], group(values, compared.within), #values, compared.show, result.differences)
       if #unknown > 0 then
-        table.sort(unknown)
+        hostlist.sort(unknown)
         result.unknown[compared[1]] = unknown
       end
     end

@@ -1,9 +1,11 @@
---- One program on many nodes at once: a step of one allocation, with an answer for each node. A node that is down, busy
---- or silent, or answers garbage, is a value like any other.
+--- One program on many nodes at once, with an answer for each. A node that is down, busy or silent, or answers garbage,
+--- is a value like any other.
+---
+--- Each node has a step of its own. One step for all would be quicker to start, but a node that says nothing then spoils
+--- it for the others: Slurm cannot end the step where its messages meet, and drains that healthy node ("Kill task
+--- failed"), as seen with 22.05.
 local cli = require "adt.slurm.cli"
 local errors = require "adt.error"
-local base64 = require "adt.base64"
-local hostlist = require "adt.hostlist"
 local nodes = require "adt.slurm.nodes"
 local process = require "adt.process"
 local random = require "adt.random"
@@ -14,211 +16,122 @@ local ctask = require "adt.c.task"
 
 local M = {}
 
-local TIMEOUT, MAX_OUTPUT = 60, 1 << 20
-
--- Nodes that are asked one by one.
-local AT_ONCE = 16
+local TIMEOUT, MAX_OUTPUT, AT_ONCE = 60, 1 << 20, 64
 
 -- What has been sent already when the time is up still comes in.
 local LATE = 1
-
--- `srun --label` breaks lines after 1024 bytes, so output travels in short lines of base64, each with a word that no
--- program can guess, and the exit status at the end.
-local WRAPPER = [[
-n=$1; shift
-enc() { base64 -w 900 | while read -r line; do echo "$n $1 $line"; done; }
-exec 4>&1
-echo "$n node $SLURMD_NODENAME"
-code=$( { { { "$@" 3>&- 4>&- 5>&- </dev/null; echo "$?" >&3; } 2>&1 >&5 5>&- | enc e >&4; } 5>&1 | enc o >&4; } 3>&1 )
-echo "$n exit $code"
-]]
 
 local function failure(cause, code, message)
   return errors.new { cause = cause, code = code, message = message }
 end
 
--- Nodes as they are when none of ours is being cleaned up any more, or when that has taken too long.
-local function look(target, names, within)
-  local deadline = time.monotonic() + within
-  while true do
-    local known, cleaning = {}, false
-    for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
-    for _, name in ipairs(names) do
-      cleaning = cleaning or known[name] and nodes.is_cleaning(known[name])
-    end
-    if not cleaning or time.monotonic() > deadline then return known end
-    ctask.sleep(0.25)
-  end
+local function environment()
+  local env = cli.environment()
+  -- Inside of a job its own nodes are asked, beside what runs there.
+  env.SLURM_JOB_ID = process.env "SLURM_JOB_ID"
+  return env
 end
 
--- Those that can take a step now; the others are answered at once.
-local function split(target, names, answers, within)
-  local known, able = look(target, names, within), {}
-  for i, name in ipairs(names) do
-    local node = known[name]
-    local why, code = nodes.why_not(node)
-    if node and not why then
-      able[#able + 1] = name
-    else
-      answers[i] = { node = name, ok = false, error = failure(node and "node" or "usage", code or "NoNode",
-        ("node %s %s"):format(name, why or "does not exist")) }
-    end
-  end
-  return able
-end
-
-local function words_of(target, able, nonce, argv, timeout)
+local function words_of(target, name, mark, argv, timeout)
   local settings = target.settings
-  local words = { "srun", "--label", "--job-name=adtlua-" .. nonce, ("--nodes=%d"):format(#able), "--nodelist=" .. hostlist.fold(able),
-    ("--ntasks=%d"):format(#able), "--ntasks-per-node=1", "--overcommit", "--mem=128M", "--no-kill", "--kill-on-bad-exit=0", "--wait=0", "--chdir=/",
-    "--input=none", ("--time=%d"):format(math.ceil(timeout / 60) + 1) }
+  local words = { "srun", "--job-name=" .. mark, "--nodes=1", "--ntasks=1", "--nodelist=" .. name, "--overcommit", "--mem=128M",
+    "--chdir=/", "--input=none", ("--time=%d"):format(math.ceil(timeout / 60) + 1) }
   if process.env "SLURM_JOB_ID" then
     words[#words + 1] = "--overlap"
   else
-    words[#words + 1] = ("--immediate=%d"):format(math.max(1, math.ceil(timeout / 3)))
-    for _, name in ipairs { "partition", "account", "qos", "reservation" } do
-      if settings[name] then words[#words + 1] = ("--%s=%s"):format(name, settings[name]) end
+    words[#words + 1] = ("--immediate=%d"):format(math.max(1, math.ceil(timeout / 2)))
+    for _, option in ipairs { "partition", "account", "qos", "reservation" } do
+      if settings[option] then words[#words + 1] = ("--%s=%s"):format(option, settings[option]) end
     end
   end
-  table.move({ "/bin/sh", "-c", WRAPPER, "adtlua", nonce }, 1, 5, #words + 1, words)
   for _, word in ipairs(argv) do words[#words + 1] = math.type(word) and units.number(word) or word end
   return words
 end
 
--- --- answers ---------------------------------------------------------------------------------------------------------
+-- --- one node --------------------------------------------------------------------------------------------------------
 
----@class adt.slurm.Hearing
-local Hearing = {}
-Hearing.__index = Hearing
-
-local function hearing(nonce, most)
-  return setmetatable({ nonce = nonce, most = most, tasks = {}, nodes = {}, complaints = {}, blamed = {}, ended = 0,
-    started = time.monotonic() }, Hearing)
+-- Reads a stream to its end and keeps no more than there is room for.
+local function read(child, stream, heard, most)
+  while true do
+    local bytes = child:read(stream)
+    if not bytes then return end
+    local room = most - heard.size
+    if #bytes > room then
+      heard.cut, bytes = true, bytes:sub(1, room)
+    end
+    heard.size = heard.size + #bytes
+    table.insert(heard[stream], bytes)
+  end
 end
 
-function Hearing:keep(from, stream, text)
-  local bytes = errors.try(base64.decode, text)
-  if not bytes then
-    from.garbage = true
-  elseif from.size + #bytes > self.most then
-    from.cut = true
+local function listen(child, heard, most)
+  task.all {
+    function() read(child, "stdout", heard, most) end,
+    function() read(child, "stderr", heard, most) end,
+  }
+  heard.ended = child:wait()
+  heard.seconds = time.monotonic() - heard.started
+end
+
+local BUSY = { "busy", "queued and waiting", "Requested nodes", "step creation temporarily disabled" }
+
+-- What srun says itself is no part of the program's words; it tells whether the program ran at all.
+local function sort_out(heard)
+  local own, rest = {}, {}
+  for line in table.concat(heard.stderr):gmatch "[^\n]*\n?" do
+    table.insert(line:match "^srun: " and own or rest, line)
+  end
+  heard.said = table.concat(own)
+  return table.concat(rest)
+end
+
+local function not_started(name, heard)
+  local why = heard.said:match "failed on node [^\n]*" or heard.said:gsub("srun: error: ", ""):gsub("srun: ", "")
+  why = why:gsub("^failed on node %S+: ", ""):gsub("%s+$", ""):gsub("\n", "; ")
+  for _, pattern in ipairs(BUSY) do
+    if why:find(pattern, 1, true) then
+      return failure("capacity", "NodeBusy", ("node %s is busy: %s"):format(name, why))
+    end
+  end
+  return failure("node", "NoAnswer", ("node %s could not be reached: %s"):format(name, why))
+end
+
+local function answer(name, heard, timeout)
+  local stderr, ended = sort_out(heard), heard.ended
+  local a = { node = name, ok = false, stdout = table.concat(heard.stdout), stderr = stderr, cut = heard.cut, late = heard.late,
+    seconds = heard.seconds }
+  if not ended then
+    local what = a.stdout == "" and stderr == "" and "did not answer" or "had not finished"
+    a.error = failure("node", "NoAnswer", ("node %s %s within %g s"):format(name, what, timeout))
+  elseif ended.code ~= 0 and not heard.said:find("task 0: ", 1, true) then
+    a.error = not_started(name, heard)
   else
-    from.size = from.size + #bytes
-    table.insert(from[stream], bytes)
-  end
-end
-
---- A line of one task: its node, a piece of its output, or its end.
-function Hearing:line(text)
-  local label, rest = text:match "^ *(%d+): ?(.*)$"
-  local what, value = (rest or ""):match("^" .. self.nonce .. " (%a+) ?(.*)$")
-  if not what then
-    return
-  end
-  local from = self.tasks[label]
-  if what == "node" then
-    from = { node = value, o = {}, e = {}, size = 0 }
-    self.tasks[label], self.nodes[value] = from, from
-  elseif not from then
-    return
-  elseif what == "exit" then
-    from.code, from.seconds = math.tointeger(tonumber(value)), time.monotonic() - self.started
-    from.garbage = from.garbage or not from.code
-    self.ended = self.ended + 1
-  elseif what == "o" or what == "e" then
-    self:keep(from, what, value)
-  end
-end
-
---- What `srun` says of nodes that it could not use.
-function Hearing:complaint(text)
-  if #self.complaints < 100 then
-    table.insert(self.complaints, (text:gsub("^srun: error: ", ""):gsub("^srun: ", "")))
-  end
-  local node, why = text:match "failed on node (%S+): (.*)$"
-  if node then self.blamed[node] = why end
-end
-
-local function answer(name, from, late)
-  local stdout, stderr = table.concat(from.o), table.concat(from.e)
-  local a = { node = name, ok = from.code == 0, code = from.code, stdout = stdout, stderr = stderr, seconds = from.seconds,
-    cut = from.cut, late = late }
-  if from.code and from.code > 128 then a.signal = from.code - 128 end
-  if from.garbage then
-    a.ok, a.error = false, failure("node", "Garbage", ("node %s answered with bytes that make no sense"):format(name))
+    a.ok, a.code = ended.code == 0, ended.code
+    if ended.code > 128 then a.signal = ended.code - 128 end
   end
   return a
 end
 
-local function silence(self, name, timeout)
-  local from, why = self.nodes[name], self.blamed[name]
-  local text = why and "could not be reached: " .. why or from and ("had not finished after %g s"):format(timeout)
-    or ("did not answer within %g s"):format(timeout)
-  local said = self.complaints[1]
-  if not why and not from and said and self.over then text = "was not asked: " .. said end
-  return { node = name, ok = false, stdout = from and table.concat(from.o), stderr = from and table.concat(from.e),
-    error = failure("node", "NoAnswer", ("node %s %s"):format(name, text)) }
-end
-
--- --- one round -------------------------------------------------------------------------------------------------------
-
-local function listen(self, child)
-  task.all {
-    function() for text in child:lines "stdout" do self:line(text) end end,
-    function() for text in child:lines "stderr" do self:complaint(text) end end,
-  }
-  child:wait()
-  self.over = true
-end
-
--- Until all have answered or the time is up; whatever then still runs on the nodes is ended.
-local function round(target, able, argv, timeout, most)
-  local nonce = random.hex(8)
-  local self = hearing(nonce, most)
-  local words = words_of(target, able, nonce, argv, timeout)
-  words.clear_env, words.env = true, cli.environment()
-  words.stdin, words.stdout, words.stderr = "null", "pipe", "pipe"
+local function ask(target, name, argv, deadline, timeout, most)
+  local left, mark = deadline - time.monotonic(), "adtlua-" .. random.hex(8)
+  local heard = { stdout = {}, stderr = {}, size = 0, said = "", started = time.monotonic() }
+  if left <= 0 then return answer(name, heard, timeout) end
+  local words = words_of(target, name, mark, argv, timeout)
+  words.clear_env, words.env, words.stdin, words.stdout, words.stderr = true, environment(), "null", "pipe", "pipe"
   local child <close> = process.spawn(words)
   task.race {
-    function() listen(self, child) end,
+    function() listen(child, heard, most) end,
     function()
-      ctask.sleep(timeout)
-      self.answered = self.ended
-      errors.try(process.run, { "scancel", "--quiet", "--name=adtlua-" .. nonce, timeout = 10, clear_env = true, env = cli.environment() })
+      ctask.sleep(left)
+      heard.late = true
+      errors.try(process.run, { "scancel", "--quiet", "--name=" .. mark, timeout = 10, clear_env = true, env = cli.environment() })
       ctask.sleep(LATE)
     end,
   }
-  return self
+  return answer(name, heard, timeout)
 end
 
--- What a round has brought, and who is still without an answer and without blame.
-local function gather(heard, able, found, timeout, left)
-  local open, blamed = {}, false
-  for _, name in ipairs(able) do
-    local from, why = heard.nodes[name], heard.blamed[name]
-    blamed = blamed or why ~= nil
-    if from and from.code then
-      found[name] = answer(name, from, heard.answered and from.seconds > left or nil)
-    elseif why then
-      found[name] = silence(heard, name, timeout)
-    else
-      open[#open + 1] = name
-    end
-  end
-  return open, blamed
-end
-
--- An allocation of all waits for the slowest to be free; alone, each node answers for itself.
-local function one_by_one(target, names, argv, deadline, timeout, most, found)
-  task.map(names, { at_once = AT_ONCE }, function(name)
-    local left = deadline - time.monotonic()
-    if left > 0.1 then
-      local heard = round(target, { name }, argv, left, most)
-      gather(heard, { name }, found, timeout, left)
-      found[name] = found[name] or silence(heard, name, timeout)
-    end
-  end)
-end
+-- --- all of them -----------------------------------------------------------------------------------------------------
 
 --- Runs a program once per node.
 ---@param target table
@@ -230,24 +143,18 @@ function M.run(target, names, argv, options)
   options = options or {}
   errors.check_options("exec", options, { "timeout", "max_output" })
   local timeout, most = options.timeout or TIMEOUT, options.max_output or MAX_OUTPUT
-  local answers, deadline = {}, time.monotonic() + timeout
-  local open = split(target, names, answers, timeout / 3)
-  local found, heard, blamed = {}, nil, nil
-  -- One node that cannot be reached ends the step of all: the others are asked once more without it.
-  for _ = 1, 3 do
-    local left = deadline - time.monotonic()
-    if #open == 0 or left <= 0.1 then break end
-    heard = round(target, open, argv, left, most)
-    open, blamed = gather(heard, open, found, timeout, left)
-    if not blamed then break end
-  end
-  if heard and heard.over and #open > 0 then
-    one_by_one(target, open, argv, deadline, timeout, most, found)
-  end
-  for i, name in ipairs(names) do
-    answers[i] = answers[i] or found[name] or silence(heard or hearing("", 0), name, timeout)
-  end
-  return answers
+  local deadline = time.monotonic() + timeout
+  local known = {}
+  for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
+  return task.map(names, { at_once = AT_ONCE }, function(name)
+    local node = known[name]
+    local why, code = nodes.why_not(node)
+    if not node or why then
+      return { node = name, ok = false, error = failure(node and (code == "NodeBusy" and "capacity" or "node") or "usage",
+        code or "NoNode", ("node %s %s"):format(name, why or "does not exist")) }
+    end
+    return ask(target, name, argv, deadline, timeout, most)
+  end)
 end
 
 return M

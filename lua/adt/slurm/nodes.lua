@@ -10,13 +10,6 @@ local SETTLE = 30
 -- Slurm keeps no more of a reason, and blanks at its ends are lost.
 local LONGEST_REASON = 200
 
---- Whether a node takes nothing now because it cleans up after a job, and will soon.
----@param node table
----@return boolean
-function M.is_cleaning(node)
-  return node.flags and node.flags.COMPLETING or node.state == "COMPLETING"
-end
-
 --- Why a node cannot take a step now; nil when it can.
 ---@param node? table
 ---@return string? why
@@ -35,8 +28,6 @@ function M.why_not(node)
     return "is powered down", "NodeDown"
   elseif node.state == "ALLOCATED" then
     return "is busy with jobs", "NodeBusy"
-  elseif M.is_cleaning(node) then
-    return "is cleaning up after a job", "NodeBusy"
   end
 end
 
