@@ -20,10 +20,10 @@ local TIMEOUT, MAX_OUTPUT = 60, 1 << 20
 local LATE = 1
 
 -- `srun --label` breaks lines after 1024 bytes, so output travels in short lines of base64, each with a word that no
--- program can guess, and the exit status at the end.
+-- program can guess, and the exit status at the end. Both streams share one pipe, so each line is one write.
 local WRAPPER = [[
 n=$1; shift
-enc() { base64 -w 900 | sed "s/^/$n $1 /"; }
+enc() { base64 -w 900 | awk -v "p=$n $1" '{ print p, $0; fflush() }'; }
 exec 4>&1
 echo "$n node $SLURMD_NODENAME"
 code=$( { { { "$@" 3>&- 4>&- 5>&- </dev/null; echo "$?" >&3; } 2>&1 >&5 5>&- | enc e >&4; } 5>&1 | enc o >&4; } 3>&1 )
