@@ -162,7 +162,9 @@ local function launch(job, role, index)
   if #job.roles > 1 then
     parts[#parts + 1] = ("--het-group=%d"):format(index - 1)
   end
-  parts[#parts + 1] = ("--nodes=%d --ntasks-per-node=%d --kill-on-bad-exit=1"):format(role.nodes, agent and 1 or role.procs)
+  -- All three: a part of a heterogeneous job may find another role's number of tasks in its environment.
+  local tasks = agent and 1 or role.procs
+  parts[#parts + 1] = ("--nodes=%d --ntasks=%d --ntasks-per-node=%d --kill-on-bad-exit=1"):format(role.nodes, role.nodes * tasks, tasks)
   if job.launch == "mpi" then
     parts[#parts + 1] = "--mpi=pmix"
   end
