@@ -49,7 +49,7 @@ local function check_efa(target, job)
   for name in pairs(job.env) do
     wants = wants or name:match "^FI_" and name
   end
-  if wants and profile and (profile.efa or 0) == 0 then
+  if wants and profile and profile.efa == 0 then
     refuse(job, ("%s on %s, which has no EFA"):format(math.type(wants) and "per_node.efa" or wants, target.instance),
       "leave it out, or use an instance type with EFA")
   end

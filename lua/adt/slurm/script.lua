@@ -175,30 +175,31 @@ local function launch(job, role, index)
     ('bash "$dir/rank.sh" %s %s'):format(role.name, words(role.cmd))
 end
 
-local WATCH = [[
-# Waits for all that are no service; when one of the roles fails, the others are ended. The worst status counts.
+-- `wait -n` would be shorter; some bashes miss a child that has ended before.
+local WATCH = [=[
+# Until all that are no service have ended, or one of the roles has failed: then the others are ended. The worst status
+# of those that ended by themselves counts.
 watch() {
-    local status=0 code pid left
-    while [ "$status" -eq 0 ]; do
-        left=
-        for pid in "$@"; do
-            kill -0 "$pid" 2>/dev/null && left=1
+    local trainers=$1 services=$2 status=0 code pid left=1
+    while [ -n "$left" ] && [ "$status" -eq 0 ]; do
+        left=''
+        for pid in $trainers $services; do
+            if kill -0 "$pid" 2>/dev/null; then
+                [[ " $services " = *" $pid "* ]] || left=1
+            else
+                wait "$pid"
+                code=$?
+                [ "$code" -le "$status" ] || status=$code
+            fi
         done
-        [ -n "$left" ] || break
-        wait -n || status=$?
+        [ -z "$left" ] || sleep 0.5
     done
-    for pid in "$@"; do
-        if kill "$pid" 2>/dev/null; then
-            wait "$pid"
-        else
-            wait "$pid"
-            code=$?
-            [ "$code" -le "$status" ] || status=$code
-        fi
+    for pid in $trainers; do
+        kill "$pid" 2>/dev/null && wait "$pid"
     done
     return "$status"
 }
-]]
+]=]
 
 local STOP = [[
 # Tells a service to end, as its owner would; srun would kill it at once.
@@ -222,16 +223,15 @@ local function has_service(job)
 end
 
 local function launch_roles(job)
-  local lines, pids, stops = { "    local status" }, {}, {}
+  local lines, trainers, services, stops = { "    local status" }, {}, {}, {}
   for i, role in ipairs(job.roles) do
     lines[#lines + 1] = ("%s &\n    local pid_%s=$!"):format(launch(job, role, i), role.name)
+    table.insert(role.service and services or trainers, "$pid_" .. role.name)
     if role.service then
       stops[#stops + 1] = ('    stop %s "$pid_%s"'):format(role.name, role.name)
-    else
-      pids[#pids + 1] = ('"$pid_%s"'):format(role.name)
     end
   end
-  lines[#lines + 1] = ("    watch %s\n    status=$?"):format(table.concat(pids, " "))
+  lines[#lines + 1] = ('    watch "%s" "%s"\n    status=$?'):format(table.concat(trainers, " "), table.concat(services, " "))
   table.move(stops, 1, #stops, #lines + 1, lines)
   lines[#lines + 1] = '    return "$status"'
   return table.concat(lines, "\n")
@@ -326,13 +326,13 @@ local STEP = [=[
 
 -- Slurm's signals reach the program as they reach us, who must live on for its status; an agent tells us alone to end.
 local WAIT = [[
-child= seen=
+child='' seen=''
 trap 'seen=1; [ -z "$agent" ] || [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 trap 'seen=1' HUP INT QUIT USR1 USR2
 (trap - INT QUIT && exec "$@") &
 child=$!
 while
-    seen=
+    seen=''
     wait "$child"
     status=$?
     [ -n "$seen" ]
