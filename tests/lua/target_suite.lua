@@ -142,12 +142,24 @@ local function sha256(text)
   return require("adt.hash").sha256(text)
 end
 
---- Declares the tests of a place.
----@param name string of the target, for the titles
+---@class suite.Tools
+---@field scene fun(): table a scene in which "place" is the target
+---@field go fun(s: table, fields: string, words: table?): support.Result runs one job, whose fields are Lua
+---@field well fun(r: support.Result): string its output, if it ended well
+---@field ask fun(s: table, chunk: string): any what a script returns that works with the target itself
+---@field nothing_left fun(s: table)
+
+--- What tests of one place's own need.
 ---@param place suite.Place
-function M.suite(name, place)
-  -- Runs one job, whose fields are Lua, with further words and options for the program.
-  local function go(s, fields, words)
+---@return suite.Tools
+function M.tools(place)
+  local tools = {}
+
+  function tools.scene() return place_scene(place) end
+
+  function tools.nothing_left(s) nothing_left(place, s) end
+
+  function tools.go(s, fields, words)
     s:recipe("suite.lua", (RECIPE:gsub("%%s", function() return fields end)))
     local all = { "./suite.lua", "--target", "place" }
     for k, v in pairs(words or {}) do
@@ -156,17 +168,25 @@ function M.suite(name, place)
     return s:run(all)
   end
 
-  local function well(r)
+  function tools.well(r)
     assert.equal(0, r.code, r.stdout .. r.stderr)
     return r.stdout
   end
 
-  local function ask(s, chunk, words)
+  function tools.ask(s, chunk)
     s:recipe("ask.lua", (SCRIPT:gsub("%%s", function() return chunk end)))
-    local all = { "./ask.lua" }
-    for k, v in pairs(words or {}) do all[k] = v end
-    return json.decode(well(s:run(all)))
+    return json.decode(tools.well(s:run { "./ask.lua" }))
   end
+
+  return tools
+end
+
+--- Declares the tests of a place.
+---@param name string of the target, for the titles
+---@param place suite.Place
+function M.suite(name, place)
+  local tools = M.tools(place)
+  local go, well, ask = tools.go, tools.well, tools.ask
 
   describe("target " .. name .. ":", function()
     it("ranks get their places in the world, and meet at the address that they are told", function()

@@ -44,7 +44,7 @@ end
 
 -- EFA's variables and devices mean nothing where there are none, and hide a wrong instance type.
 local function check_efa(target, job)
-  local profile = target.instance and require("adt.node.profiles").of(target.instance)
+  local profile = target.instance and require("adt.node.profiles").find(target.instance)
   local wants = job.per_node.efa
   for name in pairs(job.env) do
     wants = wants or name:match "^FI_" and name
