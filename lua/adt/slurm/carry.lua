@@ -44,12 +44,12 @@ end
 
 -- EFA's variables and devices mean nothing where there are none, and hide a wrong instance type.
 local function check_efa(target, job)
-  local profile = target.instance and require("adt.node.profiles").of(target.instance)
+  local profile = target.instance and require("adt.node.profiles").find(target.instance)
   local wants = job.per_node.efa
   for name in pairs(job.env) do
     wants = wants or name:match "^FI_" and name
   end
-  if wants and profile and (profile.efa or 0) == 0 then
+  if wants and profile and profile.efa == 0 then
     refuse(job, ("%s on %s, which has no EFA"):format(math.type(wants) and "per_node.efa" or wants, target.instance),
       "leave it out, or use an instance type with EFA")
   end

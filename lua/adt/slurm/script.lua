@@ -10,9 +10,13 @@ local quote = require "adt.quote"
 
 local M = {}
 
+-- sbatch takes a script with a carriage return before a newline for one of another system, and refuses it.
 local function word(value)
   local text = pending.is(value) and tostring(value) or value
-  return type(text) == "string" and text:match "^[%w_./:@%%+,-]+$" and text or quote.sh(text)
+  if type(text) == "string" and text:match "^[%w_./:@%%+,-]+$" then
+    return text
+  end
+  return (quote.sh(text):gsub("\r", "'$'\\r''"))
 end
 
 local function words(list)
@@ -85,18 +89,24 @@ local function environment(job, key)
   local lines = { "unset SLURM_JWT", "# Since 22.05 a step does not ask by itself for what its job asked for.",
     '[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK',
     ('export PYTHONUNBUFFERED=1 ADT_JOB=%s ADT_JOB_DIR="$dir" ADT_KEY=%s'):format(word(job.name), word(key)) }
-  for _, name in ipairs(sorted_keys(job.env)) do
-    lines[#lines + 1] = ("export %s=%s"):format(name, word(job.env[name]))
-  end
   if job.array then
     lines[#lines + 1] = "export ADT_ARRAY_INDEX=$SLURM_ARRAY_TASK_ID"
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- The job's own variables win over ours, and its secrets over both.
+local function own_environment(job)
+  local lines = {}
+  for _, name in ipairs(sorted_keys(job.env)) do
+    lines[#lines + 1] = ("export %s=%s"):format(name, word(job.env[name]))
   end
   if next(job.secrets) then
     lines[#lines + 1] = "# " .. table.concat(sorted_keys(job.secrets), ", ")
     lines[#lines + 1] = "# shellcheck source=/dev/null"
     lines[#lines + 1] = '. "$dir/secrets" || exit 75'
   end
-  return table.concat(lines, "\n") .. "\n"
+  return #lines > 0 and table.concat(lines, "\n") .. "\n" or nil
 end
 
 local function upper(role)
@@ -152,7 +162,9 @@ local function launch(job, role, index)
   if #job.roles > 1 then
     parts[#parts + 1] = ("--het-group=%d"):format(index - 1)
   end
-  parts[#parts + 1] = ("--nodes=%d --ntasks-per-node=%d --kill-on-bad-exit=1"):format(role.nodes, agent and 1 or role.procs)
+  -- All three: a part of a heterogeneous job may find another role's number of tasks in its environment.
+  local tasks = agent and 1 or role.procs
+  parts[#parts + 1] = ("--nodes=%d --ntasks=%d --ntasks-per-node=%d --kill-on-bad-exit=1"):format(role.nodes, role.nodes * tasks, tasks)
   if job.launch == "mpi" then
     parts[#parts + 1] = "--mpi=pmix"
   end
@@ -163,20 +175,64 @@ local function launch(job, role, index)
     ('bash "$dir/rank.sh" %s %s'):format(role.name, words(role.cmd))
 end
 
--- Trainers are waited for one by one, the worst status counts, and what serves them ends when they have.
+-- `wait -n` would be shorter; some bashes miss a child that has ended before.
+local WATCH = [=[
+# Until all that are no service have ended, or one of the roles has failed: then the others are ended. The worst status
+# of those that ended by themselves counts.
+watch() {
+    local trainers=$1 services=$2 status=0 code pid left=1
+    while [ -n "$left" ] && [ "$status" -eq 0 ]; do
+        left=''
+        for pid in $trainers $services; do
+            if kill -0 "$pid" 2>/dev/null; then
+                [[ " $services " = *" $pid "* ]] || left=1
+            else
+                wait "$pid"
+                code=$?
+                [ "$code" -le "$status" ] || status=$code
+            fi
+        done
+        [ -z "$left" ] || sleep 0.5
+    done
+    for pid in $trainers; do
+        kill "$pid" 2>/dev/null && wait "$pid"
+    done
+    return "$status"
+}
+]=]
+
+local STOP = [[
+# Tells a service to end, as its owner would; srun would kill it at once.
+stop() {
+    local step=$ADT_ATTEMPT_DIR/$1.step pid=$2
+    [ ! -e "$step" ] || scancel --quiet --signal=TERM "$(cat "$step")"
+    for _ in {1..50}; do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill "$pid" 2>/dev/null
+    wait "$pid"
+}
+]]
+
+local function has_service(job)
+  for _, role in ipairs(job.roles) do
+    if role.service then return true end
+  end
+  return false
+end
+
 local function launch_roles(job)
-  local lines, services, trainers = { "    local code status=0" }, {}, {}
+  local lines, trainers, services, stops = { "    local status" }, {}, {}, {}
   for i, role in ipairs(job.roles) do
     lines[#lines + 1] = ("%s &\n    local pid_%s=$!"):format(launch(job, role, i), role.name)
-    table.insert(role.service and services or trainers, ('"$pid_%s"'):format(role.name))
+    table.insert(role.service and services or trainers, "$pid_" .. role.name)
+    if role.service then
+      stops[#stops + 1] = ('    stop %s "$pid_%s"'):format(role.name, role.name)
+    end
   end
-  for _, pid in ipairs(trainers) do
-    lines[#lines + 1] = ('    wait %s\n    code=$?\n    [ "$code" -le "$status" ] || status=$code'):format(pid)
-  end
-  if #services > 0 then
-    local all = table.concat(services, " ")
-    lines[#lines + 1] = ("    kill %s 2>/dev/null\n    wait %s 2>/dev/null"):format(all, all)
-  end
+  lines[#lines + 1] = ('    watch "%s" "%s"\n    status=$?'):format(table.concat(trainers, " "), table.concat(services, " "))
+  table.move(stops, 1, #stops, #lines + 1, lines)
   lines[#lines + 1] = '    return "$status"'
   return table.concat(lines, "\n")
 end
@@ -227,7 +283,10 @@ function M.batch(job, settings, key, dir)
   add(job.resume == "checkpoint" and AUTO_RESUME)
   add(ADDRESS)
   add(role_hosts(job))
+  add(own_environment(job))
   add("cd " .. (job.files and word(job.files) or '"$dir"') .. " || exit 75\n")
+  add(#job.roles > 1 and WATCH)
+  add(has_service(job) and STOP)
   add(main(job))
   return table.concat(text, "\n")
 end
@@ -244,7 +303,8 @@ shift
 
 -- An agent has given its ranks their places already.
 local PLACE = [[
-if [ -z "${RANK:-}" ]; then
+agent=${RANK:+yes}
+if [ -z "$agent" ]; then
     export RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID NODE_RANK=$SLURM_NODEID GROUP_RANK=$SLURM_NODEID
     export WORLD_SIZE=$SLURM_NTASKS LOCAL_WORLD_SIZE=$((SLURM_NTASKS / SLURM_NNODES))
     [ "$WORLD_SIZE" -eq 1 ] || export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -261,17 +321,24 @@ log=$ADT_ATTEMPT_DIR/rank-@label
 exec >>"$log.log" 2>&1
 ]]
 
--- A signal that is meant for one rank alone, as torchrun sends it, must reach the program.
+-- By this the batch script finds the step that it tells to end.
+local STEP = [=[
+[ "$RANK" -ne 0 ] || echo "$SLURM_JOB_ID.$SLURM_STEP_ID" >"$ADT_ATTEMPT_DIR/$role.step"
+]=]
+
+-- Slurm's signals reach the program as they reach us, who must live on for its status; an agent tells us alone to end.
 local WAIT = [[
-"$@" &
+child='' seen=''
+trap 'seen=1; [ -z "$agent" ] || [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
+trap 'seen=1' HUP INT QUIT USR1 USR2
+(trap - INT QUIT && exec "$@") &
 child=$!
-trap 'kill -TERM "$child" 2>/dev/null' TERM
-wait "$child"
-status=$?
-while kill -0 "$child" 2>/dev/null; do
+while
+    seen=''
     wait "$child"
     status=$?
-done
+    [ -n "$seen" ]
+do :; done
 echo "$status" >"$log.exit"
 exit "$status"
 ]]
@@ -294,7 +361,7 @@ function M.rank(job)
   local many = #job.roles > 1
   return table.concat {
     (RANK:gsub("@name", { ["@name"] = job.name })), PLACE, many and ROLE_PLACE or "", "fi\n",
-    (LOG:gsub("@label", many and "$role-$RANK" or "$RANK")), wrap(job), WAIT,
+    (LOG:gsub("@label", many and "$role-$RANK" or "$RANK")), has_service(job) and STEP or "", wrap(job), WAIT,
   }
 end
 

@@ -125,8 +125,9 @@ local REFUSALS = {
   { "Node count specification invalid", "capacity", "sinfo -s shows how many nodes there are" },
   { "node configuration is not available", "capacity", "no node, or too few, have what was asked for: sinfo -o '%P %D %c %m %G'" },
   { "[Mm]ore processors requested", "capacity", "sinfo -o '%P %D %c' shows what nodes have" },
-  { "[Tt]ime limit", "config", "sinfo -s shows the partitions' limits" },
+  -- Its words go on to mention time limits, among others.
   { "accounting/QOS policy", "quota", "a limit of your account or QOS: sacctmgr show assoc user=$USER" },
+  { "[Tt]ime limit", "config", "sinfo -s shows the partitions' limits" },
   { "QOSMax", "quota", "wait for jobs of yours to end, or use another QOS" },
   { "AssocMax", "quota", "wait for jobs of yours to end, or use another account" },
   { "SubmitJob", "quota", "wait for jobs of yours to end" },

@@ -8,9 +8,41 @@ local state = require "adt.slurm.state"
 
 local M = {}
 
-local function last_word(dir)
+local function read_word(dir)
   local file = path.join(dir, "exit.json")
   return fs.exists(file) and errors.try(function() return json.decode(fs.read(file, { max = 4096 })) end) or nil
+end
+
+-- The indices of an array, as the script in its folder asks for them; nil for another job.
+local function array_tasks(dir)
+  local file = path.join(dir, "job.sh")
+  local list = fs.exists(file) and fs.read(file, { max = 16 << 20 }):match "\n#SBATCH %-%-array=([%d,:-]+)"
+  if not list then return nil end
+  local tasks = {}
+  for from, to, step in list:gsub("[^,]+", function(part)
+    return part:match "^%d+$" and part .. "-" .. part or part
+  end):gmatch "(%d+)%-(%d+):?(%d*)" do
+    for task = math.tointeger(tonumber(from)), math.tointeger(tonumber(to)), math.max(1, math.tointeger(tonumber(step)) or 1) do
+      tasks[#tasks + 1] = task
+    end
+  end
+  return tasks
+end
+
+-- Of an array: the word of the first task that failed, once all have said theirs.
+local function last_word(dir)
+  local tasks = array_tasks(dir)
+  if not tasks then
+    return read_word(dir)
+  end
+  local worst
+  for _, task in ipairs(tasks) do
+    local word = read_word(path.join(dir, "task-" .. task))
+    if not word then return nil end
+    word.dir = path.join(dir, "task-" .. task)
+    if not worst or worst.exit == 0 then worst = word end
+  end
+  return worst
 end
 
 -- --- ranks -----------------------------------------------------------------------------------------------------------
@@ -71,7 +103,7 @@ end
 local function from_word(word, dir)
   local result = word.exit == 0 and { state = "done", exit = 0 }
     or { state = "failed", cause = "program", exit = word.exit, message = ("its script exited with status %d"):format(word.exit) }
-  return blame(result, dir)
+  return blame(result, word.dir or dir)
 end
 
 local function seconds(jobs)

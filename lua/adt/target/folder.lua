@@ -13,8 +13,33 @@ local PIECE = 1 << 20
 -- Shorter secrets would be found in innocent text (as adt.c.secret has it).
 local SHORTEST_SECRET = #"<secret>"
 
+-- What somebody has packed away cannot be read on.
+local PACKED = { gz = true, bz2 = true, xz = true, zst = true, lz4 = true }
+
+local function by_number(a, b)
+  local x, y = tonumber(a), tonumber(b)
+  if x and y then return x < y end
+  return a < b
+end
+
+-- The ranks that have logs in a folder, and the files that each one's earlier output was rotated away to.
+local function logs_in(folder)
+  local ranks, older = {}, {}
+  for _, name in ipairs(fs.list(folder)) do
+    local rank, rest = name:match "^rank%-(.-)%.log(.*)$"
+    if rest == "" then
+      ranks[#ranks + 1] = rank
+    elseif rank and rest:find "^[.-]" and not PACKED[rest:match "%w+$"] then
+      older[rank] = older[rank] or {}
+      table.insert(older[rank], path.join(folder, name))
+    end
+  end
+  table.sort(ranks, by_number)
+  return ranks, older
+end
+
 --- Adds the logs of a folder's attempts to a list, in the order in which they began.
----@param files table[] { attempt, rank, name, file }
+---@param files table[] { attempt, rank, name, file, older }
 ---@param dir string
 ---@param prefix? string of the ranks' names ("3." for task 3 of an array)
 function M.rank_logs(files, dir, prefix)
@@ -22,21 +47,52 @@ function M.rank_logs(files, dir, prefix)
   for attempt = 1, MOST_ATTEMPTS do
     local folder = path.join(dir, "attempt-" .. attempt)
     if not fs.exists(folder) then return end
-    local ranks = {}
-    for _, name in ipairs(fs.list(folder)) do
-      ranks[#ranks + 1] = name:match("^rank%-(.+)%.log$")
-    end
-    table.sort(ranks, function(a, b)
-      local x, y = tonumber(a), tonumber(b)
-      if x and y then return x < y end
-      return a < b
-    end)
+    local ranks, older = logs_in(folder)
     for _, rank in ipairs(ranks) do
       local label = prefix ~= "" and prefix .. rank or tonumber(rank) or rank
       files[#files + 1] = { attempt = attempt, rank = label, name = ("%d/%s"):format(attempt, label),
-        file = path.join(folder, ("rank-%s.log"):format(rank)) }
+        file = path.join(folder, ("rank-%s.log"):format(rank)), older = older[rank] }
     end
   end
+end
+
+-- The files that a log consists of, oldest first: what was rotated away, then what has its name now.
+local function parts_of(log)
+  local parts = {}
+  for _, file in ipairs(log.older or {}) do
+    local st = fs.stat(file)
+    if st then parts[#parts + 1] = { file = file, ino = st.ino, size = st.size, mtime = st.mtime } end
+  end
+  table.sort(parts, function(a, b) return a.mtime < b.mtime end)
+  local st = fs.stat(log.file)
+  if st then parts[#parts + 1] = { file = log.file, ino = st.ino, size = st.size } end
+  return parts
+end
+
+local function index_of(parts, inode)
+  for i, part in ipairs(parts) do
+    if part.ino == inode then return i end
+  end
+end
+
+-- The part that a cursor stands in, and where in it.
+local function place_of(log, cursor, options)
+  local offset, inode, parts = cursor[log.name], cursor[log.name .. " inode"], parts_of(log)
+  if not offset then
+    local last = parts[#parts]
+    if last and options.tail then return parts, #parts, math.max(0, last.size - options.tail) end
+    return parts, 1, 0
+  end
+  local at = index_of(parts, inode)
+  if inode and not at then
+    -- It may have been rotated since its folder was listed.
+    local _, older = logs_in(path.dir(log.file))
+    log.older = older[path.name(log.file):match "^rank%-(.-)%.log$"]
+    parts = parts_of(log)
+    at = index_of(parts, inode)
+  end
+  -- A folder that was copied has other inodes: the log is the same, unless it has become shorter.
+  return parts, at or #parts, offset
 end
 
 local function read(file, offset, most)
@@ -44,48 +100,32 @@ local function read(file, offset, most)
   return handle:pread(offset, most) or ""
 end
 
--- A log that somebody has rotated away goes on under another name in its folder; what was not read of it comes first.
-local function rotated(log, inode)
-  local name = path.name(log.file)
-  for _, other in ipairs(fs.list(path.dir(log.file))) do
-    if other ~= name and other:sub(1, #name + 1) == name .. "." then
-      local file = path.join(path.dir(log.file), other)
-      local st = fs.stat(file)
-      if st and st.ino == inode then return file, st.size end
-    end
-  end
-end
-
 -- The next piece of a log: the rest of the file that was being read, then what has taken its place.
 local function next_piece(log, cursor, options)
-  local st = fs.stat(log.file)
-  local mark = log.name .. " inode"
-  local offset, inode = cursor[log.name], cursor[mark]
-  if not st then
+  local parts, at, offset = place_of(log, cursor, options)
+  while at < #parts and parts[at].size <= offset do
+    at, offset = at + 1, 0
+  end
+  local part = parts[at]
+  if not part then
     return ""
-  elseif inode and inode ~= st.ino then
-    local file, size = rotated(log, inode)
-    if file and size > (offset or 0) then
-      local text = read(file, offset or 0, math.min(size - (offset or 0), options.max or PIECE))
-      cursor[log.name] = (offset or 0) + #text
-      return text
-    end
-    -- Without such a file the folder was copied and the log is the same, unless it has become shorter.
-    offset = (file or st.size < (offset or 0)) and 0 or offset or 0
-  elseif not offset then
-    offset = options.tail and math.max(0, st.size - options.tail) or 0
-  elseif st.size < offset then
+  elseif part.size < offset then
     -- It was truncated: what is there now is new.
     offset = 0
   end
-  cursor[mark] = st.ino
-  local text = st.size > offset and read(log.file, offset, math.min(st.size - offset, options.max or PIECE)) or ""
-  cursor[log.name] = offset + #text
+  local text = ""
+  if part.size > offset then
+    text = errors.try(read, part.file, offset, math.min(part.size - offset, options.max or PIECE))
+    local now = fs.stat(part.file)
+    -- Renamed under our hands: the next look finds it under its new name.
+    if not text or not now or now.ino ~= part.ino then return "" end
+  end
+  cursor[log.name], cursor[log.name .. " inode"] = offset + #text, part.ino
   return text
 end
 
 --- New output since a cursor (nil: from the beginning): pieces, and the next cursor.
----@param files { attempt: integer, rank: any, name: string, file: string }[]
+---@param files { attempt: integer, rank: any, name: string, file: string, older: string[]? }[]
 ---@param options? { cursor: table?, rank: any, max: integer?, tail: integer? } tail: without a cursor, the last bytes alone
 ---@return { rank: any, attempt: integer, name: string, text: string }[]
 ---@return table cursor byte offsets by log name
@@ -124,6 +164,19 @@ function M.mask(file, values)
     end
     if #text < 1 << 20 then return end
     offset = offset + #text - longest + 1
+  end
+end
+
+--- The same for all files of a folder's attempts, rotated ones included.
+---@param dir string
+---@param values table<string, string>
+function M.mask_attempts(dir, values)
+  for attempt = 1, MOST_ATTEMPTS do
+    local folder = path.join(dir, "attempt-" .. attempt)
+    if not fs.exists(folder) then return end
+    for _, name in ipairs(fs.list(folder)) do
+      errors.try(M.mask, path.join(folder, name), values)
+    end
   end
 end
 

@@ -288,17 +288,31 @@ function Local.nodes()
   return { { name = process.self().host, state = "idle" } }
 end
 
---- Runs a program once per node; an answer for each.
-function Local.exec(_, nodes, argv, options)
-  local answers = {}
-  for i, node in ipairs(nodes) do
-    local words = { table.unpack(argv) }
-    for k, v in pairs(options or {}) do words[k] = v end
-    words.check = false
-    local result, err = errors.try(process.run, words)
-    answers[i] = result and { node = node, ok = result.ok, code = result.code, signal = result.signal, stdout = result.stdout,
-      stderr = result.stderr } or { node = node, ok = false, error = err }
+local function exec_here(node, argv, options)
+  if node ~= process.self().host and node ~= "localhost" then
+    return { node = node, ok = false, error = errors.new { cause = "usage", code = "NoNode", message = ("node %s does not exist"):format(node),
+      hint = "the only node of target 'local' is " .. process.self().host } }
   end
+  local words = { table.unpack(argv) }
+  words.timeout, words.max_output, words.check = options.timeout, options.max_output, false
+  local result, err = errors.try(process.run, words)
+  if not result then
+    return { node = node, ok = false, error = err }
+  end
+  return { node = node, ok = result.ok, code = result.code, signal = result.signal, stdout = result.stdout, stderr = result.stderr,
+    seconds = result.seconds }
+end
+
+--- Runs a program once per node; an answer for each.
+---@param nodes string[]
+---@param argv (string|number)[]
+---@param options? { timeout: number?, max_output: integer? }
+---@return table[] answers in the order of the names
+function Local.exec(_, nodes, argv, options)
+  options = options or {}
+  errors.check_options("exec", options, { "timeout", "max_output" })
+  local answers = {}
+  for i, node in ipairs(nodes) do answers[i] = exec_here(node, argv, options) end
   return answers
 end
 

@@ -323,9 +323,14 @@ function Slurm:settled(id, job)
   errors.try(fs.remove, path.join(dir, "secrets"))
   local values = {}
   for name, value in pairs(job.secrets) do values[name] = value:reveal() end
-  for _, log in ipairs(log_files(dir)) do
-    errors.try(folder.mask, log.file, values)
+  for _, name in ipairs(fs.list(dir)) do
+    if name:match "^slurm%-[%d_-]+%.out$" then
+      errors.try(folder.mask, path.join(dir, name), values)
+    elseif name:match "^task%-%d+$" then
+      folder.mask_attempts(path.join(dir, name), values)
+    end
   end
+  folder.mask_attempts(dir, values)
 end
 
 --- Takes over a job that somebody else has submitted, by Slurm's number.
