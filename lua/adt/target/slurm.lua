@@ -129,7 +129,7 @@ end
 -- Slurm takes a job that no partition could ever hold, and lets it wait for good.
 function Slurm:check_partition(job)
   self.partitions = self.partitions or self.client:partitions()
-  carry.fits(job, self.settings, self.partitions)
+  carry.fits(job, self.settings, self.partitions, function() return self.client:nodes() end)
 end
 
 local function write_files(self, job, key, dir)
