@@ -20,14 +20,27 @@ local TIMEOUT, MAX_OUTPUT = 60, 1 << 20
 local LATE = 1
 
 -- `srun --label` breaks lines after 1024 bytes, so output travels in short lines of base64, each with a word that no
--- program can guess, and the exit status at the end.
+-- program can guess, and the exit status at the end. What encodes it outlives the signal that ends the program.
 local WRAPPER = [[
 n=$1; shift
-enc() { base64 -w 900 | sed "s/^/$n $1 /"; }
+enc() { trap '' TERM; base64 -w 900 | sed "s/^/$n $1 /"; }
 exec 4>&1
 echo "$n node $SLURMD_NODENAME"
 code=$( { { { "$@" 3>&- 4>&- 5>&- </dev/null; echo "$?" >&3; } 2>&1 >&5 5>&- | enc e >&4; } 5>&1 | enc o >&4; } 3>&1 )
 echo "$n exit $code"
+]]
+
+-- srun would keep the nodes for minutes if we were killed: when the pipe to us ends, so does srun, and it gives them back.
+local KEEPER = [[
+exec 3<&0
+"$@" </dev/null 3<&- &
+srun=$!
+{ read -r _ <&3; kill -TERM $srun; } >/dev/null 2>&1 &
+exec 3<&- </dev/null
+wait $srun
+status=$?
+kill $! 2>/dev/null
+exit $status
 ]]
 
 local function failure(cause, code, message)
@@ -53,7 +66,7 @@ end
 
 local function words_of(target, able, nonce, argv, timeout)
   local settings = target.settings
-  local words = { "srun", "--label", "--job-name=adtlua-" .. nonce, ("--nodes=%d"):format(#able), "--nodelist=" .. hostlist.fold(able),
+  local words = { "/bin/sh", "-c", KEEPER, "adtlua", "srun", "--label", "--job-name=adtlua-" .. nonce, ("--nodes=%d"):format(#able), "--nodelist=" .. hostlist.fold(able),
     ("--ntasks=%d"):format(#able), "--ntasks-per-node=1", "--overcommit", "--mem=128M", "--no-kill", "--kill-on-bad-exit=0", "--wait=0", "--chdir=/",
     "--input=none", ("--time=%d"):format(math.ceil(timeout / 60) + 1) }
   if process.env "SLURM_JOB_ID" then
@@ -160,7 +173,7 @@ local function round(target, able, argv, timeout, most)
   local self = hearing(nonce, most)
   local words = words_of(target, able, nonce, argv, timeout)
   words.clear_env, words.env = true, cli.environment()
-  words.stdin, words.stdout, words.stderr = "null", "pipe", "pipe"
+  words.stdin, words.stdout, words.stderr = "pipe", "pipe", "pipe"
   local child <close> = process.spawn(words)
   task.race {
     function() listen(self, child) end,
