@@ -115,6 +115,10 @@ local function in_step(self, name, f, ...)
         host = process.self().host, boot_id = process.self().boot_id, detached = child.detached,
         claim = child.claim }, true)
     end,
+    --- For whoever looks on, from below: what keeps the step.
+    note = function(level, text)
+      self.emit { type = "note", level = level, text = ("step '%s': %s"):format(name, text) }
+    end,
   }
   local function ended(ok, ...)
     locals.step = outer

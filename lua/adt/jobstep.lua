@@ -10,6 +10,7 @@ local stepdata = require "adt.stepdata"
 local pending = require "adt.pending"
 local task = require "adt.task"
 local time = require "adt.time"
+local units = require "adt.units"
 local value = require "adt.output.value"
 local ctask = require "adt.c.task"
 
@@ -200,7 +201,8 @@ function Follower:lost(now)
   self.lost_since = self.lost_since or time.monotonic()
   local left = now.retry and (self.handle.target.patience or 0) - (time.monotonic() - self.lost_since) or 0
   if left > 0 then
-    self:waits { waiting = ("%s; asking again, at most %.0f s more"):format(now.message, self.handle.target.patience), never = true }
+    self:waits { waiting = ("%s; asking again, at most %s more"):format(now.message,
+      units.duration(self.handle.target.patience)), never = true }
   end
   return left <= 0
 end

@@ -2,6 +2,7 @@
 local directives = require "adt.slurm.directives"
 local errors = require "adt.error"
 local fs = require "adt.fs"
+local hostlist = require "adt.hostlist"
 local path = require "adt.path"
 local pending = require "adt.pending"
 
@@ -87,28 +88,57 @@ function M.is_pending(job)
   return pending.find { job.roles, job.env, job.files, job.image, job.mounts, job.after } ~= nil
 end
 
+local function no_capacity(code, message, hint)
+  errors.raise { cause = "capacity", code = code, message = message, hint = hint }
+end
+
+-- The processors of the largest node of a partition; nil when they are not known.
+local function largest(partition, nodes)
+  local inside, most = {}, nil
+  for _, name in ipairs(partition.nodes and hostlist.expand(partition.nodes) or {}) do inside[name] = true end
+  for _, node in ipairs(nodes) do
+    if inside[node.name] and node.cpus then most = math.max(most or 0, node.cpus) end
+  end
+  return most
+end
+
+local function check_node_size(job, settings, partition, nodes)
+  local most = largest(partition, nodes)
+  for _, role in ipairs(job.roles) do
+    local tasks, each = directives.tasks(job, role, settings)
+    if most and tasks * each > most and not directives.option(job, settings, "overcommit") then
+      no_capacity("NodeTooSmall", ("job '%s' needs %d processors on a node (%d process%s of %d); the largest node of partition %s has %d")
+        :format(job.name, tasks * each, tasks, tasks == 1 and "" or "es", each, partition.name, most),
+        "ask for less per node, or another partition: sinfo -o '%P %D %c'")
+    end
+  end
+end
+
+local function check_partition_size(job, settings, p, list_nodes)
+  local nodes, most = 0, math.min(p.total_nodes or math.huge, p.max_nodes or math.huge)
+  for _, role in ipairs(job.roles) do nodes = nodes + role.nodes end
+  if nodes > most then
+    no_capacity("TooManyNodes", ("job '%s' needs %d nodes; partition %s has %d for one job"):format(job.name, nodes, p.name, most),
+      "ask for fewer nodes, or another partition: sinfo -s")
+  elseif job.limit and p.max_time and job.limit > p.max_time then
+    errors.raise { cause = "config", code = "LimitTooLong", hint = "a shorter limit, or another partition: sinfo -s",
+      message = ("job '%s' asks for %s; partition %s ends jobs after %s"):format(job.name, directives.time(job.limit), p.name,
+        directives.time(p.max_time)) }
+  end
+  check_node_size(job, settings, p, list_nodes())
+end
+
 --- Raises capacity when no node could ever be enough: Slurm would take the job and let it wait for good.
 ---@param job table
 ---@param settings table
 ---@param partitions table[]
-function M.fits(job, settings, partitions)
-  local wanted = (job.slurm or {}).partition or settings.partition
-  local names, nodes = {}, 0
-  for _, role in ipairs(job.roles) do nodes = nodes + role.nodes end
+---@param list_nodes fun(): table[]
+function M.fits(job, settings, partitions, list_nodes)
+  local wanted, names = directives.option(job, settings, "partition"), {}
   for _, p in ipairs(partitions) do
     names[#names + 1] = p.name
     if (wanted == nil and p.default) or p.name == wanted then
-      local most = math.min(p.total_nodes or math.huge, p.max_nodes or math.huge)
-      if nodes > most then
-        errors.raise { cause = "capacity", code = "TooManyNodes",
-          message = ("job '%s' needs %d nodes; partition %s has %d for one job"):format(job.name, nodes, p.name, most),
-          hint = "ask for fewer nodes, or another partition: sinfo -s" }
-      elseif job.limit and p.max_time and job.limit > p.max_time then
-        errors.raise { cause = "config", code = "LimitTooLong",
-          message = ("job '%s' asks for %s; partition %s ends jobs after %s"):format(job.name, directives.time(job.limit), p.name,
-            directives.time(p.max_time)), hint = "a shorter limit, or another partition: sinfo -s" }
-      end
-      return
+      return check_partition_size(job, settings, p, list_nodes)
     end
   end
   if wanted and not wanted:find(",", 1, true) then

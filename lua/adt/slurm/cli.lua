@@ -38,8 +38,18 @@ local function environment(extra)
   return env
 end
 
+-- Slurm's commands wait a minute for such a file before they complain.
+local function check_configuration()
+  local file = process.env "SLURM_CONF"
+  if file and file ~= "" and not fs.exists(file) then
+    errors.raise { cause = "config", code = "NoSlurm", message = ("SLURM_CONF names %s, which is not there"):format(file),
+      hint = "set it to this cluster's slurm.conf, or unset it on a node whose slurmd has the configuration" }
+  end
+end
+
 local function run(words, options)
   options = options or {}
+  check_configuration()
   words.clear_env = true
   words.env = environment { SLURM_TIME_FORMAT = "%s" }
   words.check = false
@@ -155,6 +165,7 @@ end
 ---@param submission adt.slurm.Submission
 ---@return integer id
 function Cli:submit(submission)
+  check_configuration()
   local child <close> = process.spawn { "sbatch", "--parsable", submission.script, clear_env = true, env = environment(),
     stdout = { file = submission.answer }, stderr = "stdout" }
   if submission.asked then submission.asked() end

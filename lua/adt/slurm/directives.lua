@@ -71,15 +71,33 @@ function M.check(what, options)
   end
 end
 
--- The job's own table wins over the target's.
+--- An option as it counts: the job's own table wins over the target's.
+---@param job table
+---@param settings table of the target
+---@param name string
+---@return string|number|boolean?
+function M.option(job, settings, name)
+  local own = (job.slurm or {})[name]
+  if own == nil then own = settings[name] end
+  return own
+end
+
 local function merged(job, settings)
   local all = {}
-  for name in pairs(OPTIONS) do
-    local own = (job.slurm or {})[name]
-    if own == nil then own = settings[name] end
-    all[name] = own
-  end
+  for name in pairs(OPTIONS) do all[name] = M.option(job, settings, name) end
   return all
+end
+
+--- How many processes a role has on each node, and the processors that each of them is given.
+---@param job table
+---@param role table
+---@param settings table of the target
+---@return integer tasks
+---@return integer processors
+function M.tasks(job, role, settings)
+  local tasks = job.launch == "torchrun" and 1 or role.procs
+  local own = math.tointeger(tonumber(M.option(job, settings, "cpus_per_task")))
+  return tasks, own or math.max(1, (job.per_node.cpu or 1) // tasks)
 end
 
 local function add(list, option, value)
@@ -101,7 +119,7 @@ end
 -- What one role asks of its nodes. Several GPUs of a node are meant to be a whole node's, with all of its links.
 local function add_size(lines, job, role, options)
   local per_node = job.per_node
-  local tasks = job.launch == "torchrun" and 1 or role.procs
+  local tasks, processors = M.tasks(job, role, options)
   add(lines, "nodes", role.nodes)
   if job.limit then add(lines, "time", M.time(job.limit)) end
   add(lines, "ntasks-per-node", tasks)
@@ -112,7 +130,7 @@ local function add_size(lines, job, role, options)
     add(lines, "gres", "neuron:" .. per_node.neuron)
   end
   if per_node.cpu and options.cpus_per_task == nil then
-    add(lines, "cpus-per-task", math.max(1, per_node.cpu // tasks))
+    add(lines, "cpus-per-task", processors)
   end
 end
 

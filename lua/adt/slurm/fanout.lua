@@ -21,6 +21,9 @@ local TIMEOUT, MAX_OUTPUT, AT_ONCE = 60, 1 << 20, 64
 -- What has been sent already when the time is up still comes in.
 local LATE = 1
 
+-- An srun that was killed keeps its node until its time limit. Should we die, this one still takes all of them back.
+local KEEPER = [[read -r _ && exit; exec scancel --quiet --name="$1"]]
+
 local function failure(cause, code, message)
   return errors.new { cause = cause, code = code, message = message }
 end
@@ -112,19 +115,27 @@ local function answer(name, heard, timeout)
   return a
 end
 
-local function ask(target, name, argv, deadline, timeout, most)
-  local left, mark = deadline - time.monotonic(), "adtlua-" .. random.hex(8)
+-- Those that are late are ended together.
+local function end_all(fleet)
+  if not fleet.ended then
+    fleet.ended = true
+    errors.try(process.run, { "scancel", "--quiet", "--name=" .. fleet.mark, timeout = 10, clear_env = true, env = cli.environment() })
+  end
+end
+
+local function ask(fleet, name)
+  local left, timeout = fleet.deadline - time.monotonic(), fleet.timeout
   local heard = { stdout = {}, stderr = {}, size = 0, said = "", started = time.monotonic() }
   if left <= 0 then return answer(name, heard, timeout) end
-  local words = words_of(target, name, mark, argv, timeout)
+  local words = words_of(fleet.target, name, fleet.mark, fleet.argv, timeout)
   words.clear_env, words.env, words.stdin, words.stdout, words.stderr = true, environment(), "null", "pipe", "pipe"
   local child <close> = process.spawn(words)
   task.race {
-    function() listen(child, heard, most) end,
+    function() listen(child, heard, fleet.most) end,
     function()
       ctask.sleep(left)
       heard.late = true
-      errors.try(process.run, { "scancel", "--quiet", "--name=" .. mark, timeout = 10, clear_env = true, env = cli.environment() })
+      end_all(fleet)
       ctask.sleep(LATE)
     end,
   }
@@ -132,6 +143,15 @@ local function ask(target, name, argv, deadline, timeout, most)
 end
 
 -- --- all of them -----------------------------------------------------------------------------------------------------
+
+-- The answer for a node that cannot take a step now.
+local function at_once(node, name)
+  local why, code = nodes.why_not(node)
+  if not node or why then
+    local cause = not node and "usage" or code == "NodeBusy" and "capacity" or "node"
+    return { node = name, ok = false, error = failure(cause, code or "NoNode", ("node %s %s"):format(name, why or "does not exist")) }
+  end
+end
 
 --- Runs a program once per node.
 ---@param target table
@@ -142,19 +162,19 @@ end
 function M.run(target, names, argv, options)
   options = options or {}
   errors.check_options("exec", options, { "timeout", "max_output" })
-  local timeout, most = options.timeout or TIMEOUT, options.max_output or MAX_OUTPUT
-  local deadline = time.monotonic() + timeout
+  local timeout = options.timeout or TIMEOUT
+  local fleet = { target = target, argv = argv, timeout = timeout, deadline = time.monotonic() + timeout,
+    most = options.max_output or MAX_OUTPUT, mark = "adtlua-" .. random.hex(8) }
   local known = {}
   for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
-  return task.map(names, { at_once = AT_ONCE }, function(name)
-    local node = known[name]
-    local why, code = nodes.why_not(node)
-    if not node or why then
-      return { node = name, ok = false, error = failure(node and (code == "NodeBusy" and "capacity" or "node") or "usage",
-        code or "NoNode", ("node %s %s"):format(name, why or "does not exist")) }
-    end
-    return ask(target, name, argv, deadline, timeout, most)
+  local keeper = process.spawn { "/bin/sh", "-c", KEEPER, "adtlua", fleet.mark, stdin = "pipe", stdout = "null", stderr = "null",
+    detached = true, clear_env = true, env = cli.environment() }
+  local answers = task.map(names, { at_once = AT_ONCE }, function(name)
+    return at_once(known[name], name) or ask(fleet, name)
   end)
+  keeper:write "\n"
+  keeper:wait()
+  return answers
 end
 
 return M

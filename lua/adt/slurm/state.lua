@@ -112,25 +112,25 @@ end
 
 -- --- refusals --------------------------------------------------------------------------------------------------------
 
--- Slurm's own words of a refusal, what they mean for our exit code, and the next step.
+-- Slurm's own words of a refusal, what they mean for our exit code, and the next step. The first that fits counts, so what names a thing stands before what is said of several.
 local REFUSALS = {
+  { "Max%a*Submit", "quota", "wait for jobs of yours to end, or use another QOS or account" },
+  { "QOSMax", "quota", "ask for less, or use another QOS: sacctmgr show qos lists their limits" },
+  { "AssocMax", "quota", "ask for less, or use another account: sacctmgr show assoc user=$USER lists the limits" },
+  { "accounting/QOS policy", "quota", "a limit of your account or QOS: sacctmgr show assoc user=$USER; sacctmgr show qos" },
   { "configuration source", "config", "SLURM_CONF, or /etc/slurm/slurm.conf, must name this cluster: run this on its head node" },
   { "[Ii]nvalid partition", "config", "sinfo -s lists the partitions; set partition in the target's description" },
   { "[Ii]nvalid account", "config", "sacctmgr show associations user=$USER lists your accounts" },
   { "[Ii]nvalid qos", "config", "sacctmgr show qos lists them" },
   { "[Ii]nvalid feature", "config", "sinfo -o '%N %f' lists what nodes have" },
   { "[Ii]nvalid node name", "config", "sinfo -N lists the nodes" },
+  { "[Ii]nvalid license", "config", "scontrol show licenses lists them" },
   { "reservation is invalid", "config", "scontrol show reservation lists them" },
   { "generic resource", "config", "sinfo -o '%N %G' lists what nodes have" },
   { "Node count specification invalid", "capacity", "sinfo -s shows how many nodes there are" },
   { "node configuration is not available", "capacity", "no node, or too few, have what was asked for: sinfo -o '%P %D %c %m %G'" },
   { "[Mm]ore processors requested", "capacity", "sinfo -o '%P %D %c' shows what nodes have" },
-  -- Its words go on to mention time limits, among others.
-  { "accounting/QOS policy", "quota", "a limit of your account or QOS: sacctmgr show assoc user=$USER" },
   { "[Tt]ime limit", "config", "sinfo -s shows the partitions' limits" },
-  { "QOSMax", "quota", "wait for jobs of yours to end, or use another QOS" },
-  { "AssocMax", "quota", "wait for jobs of yours to end, or use another account" },
-  { "SubmitJob", "quota", "wait for jobs of yours to end" },
   { "[Mm]unge", "auth", "munged must run here, with the cluster's key, and clocks must agree" },
   { "[Aa]uthentication", "auth", "munged must run here, or the token must be valid: scontrol token" },
   { "credential", "auth", "munged must run here, with the cluster's key, and clocks must agree" },

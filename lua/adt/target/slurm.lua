@@ -135,7 +135,7 @@ function Slurm:check_partition(job)
   if not known.at or now - known.at > PARTITIONS_FOR then
     known.partitions, known.at = self.client:partitions(), now
   end
-  carry.fits(job, self.settings, known.partitions)
+  carry.fits(job, self.settings, known.partitions, function() return self.client:nodes() end)
 end
 
 local function write_files(self, job, key, dir)
@@ -153,13 +153,23 @@ local function write_files(self, job, key, dir)
   fs.write(path.join(dir, "job.sh"), script.batch(job, self.settings, key, dir), { atomic = true, sync = true })
 end
 
--- Whether a controller that was not reached is asked once more; says so, and waits.
-local function once_more(self, started, err)
-  if not err.retryable or time.monotonic() - started > self.patience then
-    return false
+-- Asks again as long as the patience lasts while nobody answers, and says so once. f is told how often it was called.
+local function patiently(self, f)
+  local started, times = time.monotonic(), 0
+  while true do
+    times = times + 1
+    local result, err = errors.try(f, times)
+    if not err then
+      return result
+    elseif not err.retryable or time.monotonic() - started > self.patience then
+      error(err, 0)
+    end
+    local step = ctask.locals().step
+    if step and times == 1 then
+      step.note("warn", ("%s; asking again, at most %s more"):format(err.message, units.duration(self.patience)))
+    end
+    ctask.sleep(math.min(5, self.patience / 10))
   end
-  ctask.sleep(math.min(5, self.patience / 10))
-  return true
 end
 
 --- Submits the job's script. Raises Slurm's own words when it is refused, and cause "unknown" when nobody answered.
@@ -169,23 +179,20 @@ end
 ---@return string id
 function Slurm:submit(job, key, dir)
   carry.check_folder(self, dir)
-  self:check_partition(job)
+  patiently(self, function() self:check_partition(job) end)
   write_files(self, job, key, dir)
   cfault.hit "slurm.written"
   local submission = { script = path.join(dir, "job.sh"), answer = path.join(dir, "sbatch.out"),
     parts = directives.parts(job, self.settings, key, dir), asked = function() cfault.hit "slurm.asked" end }
-  local started = time.monotonic()
-  while true do
-    local number, err = errors.try(self.client.submit, self.client, submission)
-    if number then
+  return patiently(self, function(times)
+    -- Nobody answered, and yet the job may be there.
+    local found = times > 1 and self:find(key, job, dir)
+    if not found then
+      found = make_id(self.client:submit(submission), dir)
       cfault.hit "slurm.answered"
-      return make_id(number, dir)
-    elseif not once_more(self, started, err) then
-      error(err, 0)
     end
-    local found = self:find(key, job, dir)
-    if found then return found end
-  end
+    return found
+  end)
 end
 
 -- Whoever holds the claim runs the job, whichever number we were told.
