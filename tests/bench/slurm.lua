@@ -24,7 +24,8 @@ local function side_by_side(what, aim, unit, ours, theirs)
     ratios[i] = a[i] / b[i]
   end
   local mid = middle(ratios)
-  print(("| %s | %.3g %s | %.3g %s | %.2f (%.2f to %.2f) | %s |"):format(what, middle(a), unit, middle(b), unit, mid, ratios[1], ratios[#ratios], aim))
+  print(("| %s | %.3g %s | %.3g %s | %.2f (%.2f to %.2f) | %s |"):format(what, middle(a), unit, middle(b), unit, mid,
+    ratios[1], ratios[#ratios], aim))
 end
 
 local function timed(f)
@@ -102,8 +103,6 @@ local function listing(c, dir)
 end
 
 local function asking(c)
-  local names = {}
-  for i = 1, NODES do names[i] = "n" .. i end
   local ours = ([[local t = require("adt.target").make { kind = "slurm" }
     local names = {} for i = 1, %d do names[i] = "n" .. i end
     local s = adt.time.monotonic() local a = t:exec(names, { "true" }) local e = adt.time.monotonic() - s

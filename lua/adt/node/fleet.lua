@@ -202,10 +202,16 @@ end
 ---@field nodes? string[] the minority
 ---@field majority? any the value of more than half, false when none has so many
 
+---@class adt.node.Comparison
+---@field differences adt.node.Difference[]
+---@field busy adt.node.Answer[]
+---@field silent adt.node.Answer[]
+---@field garbage adt.node.Answer[]
+---@field unknown table<string, string[]> by fact the nodes that could not tell it while others could
+
 --- Compares the nodes that gave a report. Values are equal when they are the same text; memory within 1 %.
 ---@param answers adt.node.Answer[]
----@return { differences: adt.node.Difference[], busy: adt.node.Answer[], silent: adt.node.Answer[], garbage: adt.node.Answer[], unknown: table<string, string[]> }
----unknown: by fact the nodes that could not tell it while others could
+---@return adt.node.Comparison
 function M.compare(answers)
   local result = { differences = json.array(), busy = json.array(), silent = json.array(), garbage = json.array(), unknown = {} }
   local told = {}

@@ -47,6 +47,8 @@ local function words_of(target, name, mark, argv, timeout)
       if settings[option] then words[#words + 1] = ("--%s=%s"):format(option, settings[option]) end
     end
   end
+  -- By way of a shell, which says 127 where there is no such program.
+  table.move({ "/bin/sh", "-c", 'exec "$@"', "adtlua" }, 1, 4, #words + 1, words)
   for _, word in ipairs(argv) do words[#words + 1] = math.type(word) and units.number(word) or word end
   return words
 end
@@ -103,9 +105,10 @@ local function answer(name, heard, timeout)
   local stderr, ended = sort_out(heard), heard.ended
   local a = { node = name, ok = false, stdout = table.concat(heard.stdout), stderr = stderr, cut = heard.cut, late = heard.late,
     seconds = heard.seconds }
-  if not ended then
-    local what = a.stdout == "" and stderr == "" and "did not answer" or "had not finished"
-    a.error = failure("node", "NoAnswer", ("node %s %s within %g s"):format(name, what, timeout))
+  -- What ends after its time, and not well, was ended by us.
+  if not ended or heard.late and ended.code ~= 0 then
+    local what = a.stdout == "" and stderr == "" and "did not answer within" or "had not finished after"
+    a.error = failure("node", "NoAnswer", ("node %s %s %g s"):format(name, what, timeout))
   elseif ended.code ~= 0 and not heard.said:find("task 0: ", 1, true) then
     a.error = not_started(name, heard)
   else

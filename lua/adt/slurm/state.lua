@@ -112,7 +112,8 @@ end
 
 -- --- refusals --------------------------------------------------------------------------------------------------------
 
--- Slurm's own words of a refusal, what they mean for our exit code, and the next step. The first that fits counts, so what names a thing stands before what is said of several.
+-- Slurm's own words of a refusal, what they mean for our exit code, and the next step. The first that fits counts, so
+-- what names a thing stands before what is said of several.
 local REFUSALS = {
   { "Max%a*Submit", "quota", "wait for jobs of yours to end, or use another QOS or account" },
   { "QOSMax", "quota", "ask for less, or use another QOS: sacctmgr show qos lists their limits" },
