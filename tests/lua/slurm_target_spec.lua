@@ -133,7 +133,8 @@ describe("before anything is created, the target", function()
   it("refuses what its partition could never hold", function()
     local partitions = { { name = "main", default = true, total_nodes = 4, max_time = math.huge },
       { name = "short", total_nodes = 4, max_nodes = 2, max_time = 60 } }
-    local function fits(spec, settings) return carry.fits(job(spec), settings or {}, partitions) end
+    local function nodes() return {} end
+    local function fits(spec, settings) return carry.fits(job(spec), settings or {}, partitions, nodes) end
     fits { nodes = 4, limit = "100d" }
     fits({ nodes = 2, limit = "60s" }, { partition = "short" })
     local err = support.refusal(fits, { nodes = 5 })

@@ -133,7 +133,8 @@ describe("clean text", function()
     term.clean(("\255"):rep(300000))
     term.strip(("\27["):rep(300000))
     term.strip(("\27]0;"):rep(100000))
-    assert.is_true(os.clock() - start < 1)
+    -- Squared it would take minutes; sanitizers on a busy machine may take seconds.
+    assert.is_true(os.clock() - start < 20)
   end)
 
   it("loses escape sequences by strip", function()

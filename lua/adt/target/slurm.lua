@@ -133,9 +133,12 @@ end
 function Slurm:check_partition(job)
   local known, now = self.known, time.monotonic()
   if not known.at or now - known.at > PARTITIONS_FOR then
-    known.partitions, known.at = self.client:partitions(), now
+    known.partitions, known.nodes, known.at = self.client:partitions(), nil, now
   end
-  carry.fits(job, self.settings, known.partitions, function() return self.client:nodes() end)
+  carry.fits(job, self.settings, known.partitions, function()
+    known.nodes = known.nodes or self.client:nodes()
+    return known.nodes
+  end)
 end
 
 local function write_files(self, job, key, dir)
