@@ -6,9 +6,13 @@ local tools = require("target_suite").tools(place)
 
 local go, well, ask = tools.go, tools.well, tools.ask
 
+-- A Python that has PyTorch, whose torchrun is mended where it needs that.
 local function torch()
-  return os.execute "python3 -c 'import torch' >/dev/null 2>&1" == true
+  local found, python = pcall(require("adt.python").find, { "torch" })
+  return found and python
 end
+
+local MENDED = require("adt.path").absolute "tests/data/torchrun"
 
 -- The number of the scene's job.
 local function number_of(s)
@@ -122,12 +126,14 @@ end }]])
     end)
 
     it("by torchrun has an agent per node that starts the ranks", function()
-      if not torch() then
-        pending "python3 cannot import torch"
+      local python = torch()
+      if not python then
+        return pending "no python3 here can import torch"
       end
       local s <close> = tools.scene()
-      local out = well(go(s, [[launch = "torchrun", nodes = 2, per_node = { procs = 2 }, limit = "60s",
-        cmd = adt.sh 'echo env $RANK $LOCAL_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $GROUP_RANK']]))
+      local out = well(go(s, ([[launch = "torchrun", nodes = 2, per_node = { procs = 2 }, limit = "120s", env = { PYTHONPATH = "%s" },
+        cmd = { "%s", "-c", "import os; print('env', *(os.environ[n] for n in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', " ..
+          "'LOCAL_WORLD_SIZE', 'GROUP_RANK')))" }]]):format(MENDED, python)))
       local seen = {}
       for rank, rest in out:gmatch "%[train.(%d)%] env %d ([%d ]+)\n" do seen[tonumber(rank)] = rest end
       assert.same({ [0] = "0 4 2 0", "1 4 2 0", "0 4 2 1", "1 4 2 1" }, seen)
