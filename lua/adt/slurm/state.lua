@@ -5,7 +5,7 @@ local M = {}
 local WAITS = {
   Priority = { "jobs with a higher priority are first" },
   Resources = { "other jobs hold the nodes" },
-  BeginTime = { "its begin time has not come (a requeued job waits two minutes: scontrol update jobid=@id starttime=now)" },
+  BeginTime = { "its begin time has not come" },
   Dependency = { "the jobs that it depends on have not ended" },
   DependencyNeverSatisfied = { "a job that it depends on did not end as asked", never = true },
   JobHeldUser = { "its owner holds it", "scontrol release @id", never = true },
@@ -45,6 +45,9 @@ function M.waiting(job)
   local reason = job.reason or "None"
   if reason == "None" then
     return nil, false
+  end
+  if reason == "BeginTime" and (job.restarts or 0) > 0 then
+    return ("it was requeued, and Slurm waits two minutes before it starts again; scontrol update jobid=%d starttime=now"):format(job.id), false
   end
   local known = WAITS[reason] or WAITS[reason:match "^%w+"] or limit_reason(reason)
   if not known then

@@ -56,6 +56,15 @@ function Watch:ids()
   return ids
 end
 
+-- When the first of the running jobs reaches its limit: then something changes, however quiet it was before.
+local function first_end(jobs)
+  local due = math.huge
+  for _, job in ipairs(jobs) do
+    if job.state == "RUNNING" and job.finish then due = math.min(due, job.finish) end
+  end
+  return due
+end
+
 function Watch:query()
   local ids = self:ids()
   local jobs = self.client:jobs { ids = ids }
@@ -67,7 +76,7 @@ function Watch:query()
   end
   local seen = digest(answers)
   self.interval = seen ~= self.seen and FIRST or math.min(LAST, self.interval * GROWTH)
-  self.seen, self.answers = seen, answers
+  self.seen, self.answers, self.due = seen, answers, first_end(jobs)
 end
 
 -- Those that wait meanwhile get the same answer, or the same error.
@@ -101,6 +110,8 @@ function Watch:jobs(numbers)
     self.wanted[number] = now
   end
   local interval = self.hurried and HURRIED or self.interval * (self.spread or 1)
+  -- Slurm ends a job some seconds after its time, and is asked each second then.
+  if self.due and time.now() > self.due then interval = math.min(interval, FIRST) end
   if new or self.err or now - self.at >= interval then
     self.hurried = false
     self:refresh()

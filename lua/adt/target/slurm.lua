@@ -252,13 +252,14 @@ function Slurm:status(ids)
   return all
 end
 
-local function log_files(dir)
+-- The output of a second job that found the claim taken lies there, too, and is not the job's.
+local function log_files(dir, number)
   local files = {}
-  if not fs.exists(dir) then return files end
+  if not fs.is_dir(dir) then return files end
   local tasks = {}
   for _, name in ipairs(fs.list(dir)) do
-    local task = name:match "^slurm%-%d+_(%d+)%-%d+%.out$"
-    if name:match "^slurm%-[%d_-]+%.out$" then
+    local whose, task = name:match "^slurm%-(%d+)_(%d+)%-%d+%.out$"
+    if (whose or name:match "^slurm%-(%d+)%.out$") == tostring(number) then
       local label = task and task .. ".job" or "job"
       files[#files + 1] = { attempt = 0, rank = label, name = "0/" .. label, file = path.join(dir, name) }
     end
@@ -287,7 +288,7 @@ end
 ---@return table cursor
 function Slurm:logs(id, options)
   local dir = self:folder(id)
-  return folder.read(dir and log_files(dir) or self:adopted_logs(id), options)
+  return folder.read(dir and log_files(dir, self:look(id).number) or self:adopted_logs(id), options)
 end
 
 --- Files below the job's folder, which this machine shares with the nodes.
