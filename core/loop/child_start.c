@@ -174,9 +174,8 @@ static struct adt_child_plan *plan_new(const struct adt_child_options *opt)
     return p;
 }
 
-static int plan_make(struct adt_child_plan *p, int ours[3], struct adt_error *err)
+static int plan_make(struct adt_child_plan *p, const char *name, int ours[3], struct adt_error *err)
 {
-    const char *name = p->opt.argv[0];
     if (adt_path_find(name, search_path(&p->opt), p->program, sizeof p->program) < 0) {
         int rc = adt_error_errno(err, ADT_USAGE, errno, "program '%s'", name);
         adt_error_hint(err, strchr(name, '/') ? "check the path and that it is executable"
@@ -200,7 +199,7 @@ pid_t adt_child_start(const struct adt_child_options *opt, int ours[3], struct a
         return -1;
     }
     pid_t pid = -1;
-    if (plan_make(p, ours, err) == 0) {
+    if (plan_make(p, opt->argv[0], ours, err) == 0) {
         pid = adt_child_clone(p);
         if (pid < 0)
             adt_error_errno(err, ADT_INTERNAL, errno, "starting '%s'", opt->argv[0]);
