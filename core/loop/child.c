@@ -164,7 +164,7 @@ void adt_children_free(struct adt_children *set)
     struct adt_list *l;
     while ((l = adt_list_pop(&set->all))) {
         struct adt_child *c = adt_container(l, struct adt_child, link);
-        if (!c->detached) {
+        if (adt_child_shut_gate(&c->gate, c->pid) || !c->detached) {
             kill(-c->pid, SIGKILL);
             reap_killed(c);
         }
@@ -300,7 +300,7 @@ void adt_child_free(struct adt_child *c)
     if (!c)
         return;
     finish_waiters(c, true);
-    adt_child_close_gate(&c->gate);
+    adt_child_shut_gate(&c->gate, c->ended ? 0 : c->pid);
     for (int i = 0; i < 3; i++) {
         adt_stream_close(c->stream[i]);
         c->stream[i] = NULL;

@@ -1,7 +1,8 @@
-/* child_start.c - what happens between fork and exec, and how its failure is told */
+/* child_start.c - our side of a start: the plan for the child, its gate, and how a failed exec is told */
 #include "loop/child_start.h"
 
 #include "base/mem.h"
+#include "loop/child_plan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -59,27 +58,22 @@ static const char *search_path(const struct adt_child_options *opt)
     return NULL;
 }
 
-/* Everything the child needs, gathered before fork: afterwards only system calls are safe. */
-struct plan {
-    const struct adt_child_options *opt;
-    char program[4096];
-    int go[2], result[2]; /* pipes of the gate */
-    int theirs[3];        /* what becomes 0, 1, 2 */
-    bool close_theirs[3];
-    pid_t parent;
-};
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
 
-static void plan_close(struct plan *p)
+static void close_fds(struct adt_child_fds *fds)
 {
     for (int i = 0; i < 2; i++) {
-        if (p->go[i] >= 0)
-            close(p->go[i]);
-        if (p->result[i] >= 0)
-            close(p->result[i]);
+        close_fd(&fds->go[i]);
+        close_fd(&fds->result[i]);
     }
     for (int i = 0; i < 3; i++)
-        if (p->close_theirs[i])
-            close(p->theirs[i]);
+        if (fds->close_theirs[i])
+            close_fd(&fds->theirs[i]);
 }
 
 /* A descriptor of 0-2 would be overwritten while the child arranges its own. */
@@ -105,110 +99,90 @@ static int pipe_above_stdio(int fds[2])
     return fds[0] < 0 || fds[1] < 0 ? -1 : 0;
 }
 
-static int plan_stdio(struct plan *p, int i, int ours[3])
+static int plan_stdio(struct adt_child_plan *p, int i, int ours[3])
 {
     int fds[2];
-    switch (p->opt->stdio[i]) {
+    switch (p->opt.stdio[i]) {
     case ADT_STDIO_INHERIT:
-        p->theirs[i] = i;
+        p->fds.theirs[i] = i;
         return 0;
     case ADT_STDIO_FD:
-        p->theirs[i] = fcntl(p->opt->fd[i], F_DUPFD_CLOEXEC, 3);
+        p->fds.theirs[i] = fcntl(p->opt.fd[i], F_DUPFD_CLOEXEC, 3);
         break;
     case ADT_STDIO_STDOUT:
-        p->theirs[i] = -1;
+        p->fds.theirs[i] = -1;
         return 0;
     case ADT_STDIO_PIPE:
         if (pipe_above_stdio(fds) < 0)
             return -1;
-        p->theirs[i] = i == 0 ? fds[0] : fds[1];
+        p->fds.theirs[i] = i == 0 ? fds[0] : fds[1];
         ours[i] = i == 0 ? fds[1] : fds[0];
         break;
     case ADT_STDIO_NULL:
-        p->theirs[i] = above_stdio(open("/dev/null", O_RDWR | O_CLOEXEC));
+        p->fds.theirs[i] = above_stdio(open("/dev/null", O_RDWR | O_CLOEXEC));
         break;
     }
-    p->close_theirs[i] = p->theirs[i] >= 0;
-    return p->theirs[i] < 0 ? -1 : 0;
+    p->fds.close_theirs[i] = p->fds.theirs[i] >= 0;
+    return p->fds.theirs[i] < 0 ? -1 : 0;
 }
 
-static void die(int result_fd, int what)
+static size_t list_size(const char *const *list)
 {
-    int32_t report[2] = {what, errno};
-    ssize_t n = write(result_fd, report, sizeof report);
-    (void)n;
-    _exit(127);
+    size_t n = sizeof *list;
+    for (; *list; list++)
+        n += sizeof *list + strlen(*list) + 1;
+    return n;
 }
 
-static void keep_only_stdio(void)
+/* Copies [list] to [*at], which is aligned for it, and moves that on. */
+static const char *const *list_copy(const char *const *list, char **at)
 {
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) == 0)
-        return;
-#endif
-    long top = sysconf(_SC_OPEN_MAX);
-    if (top < 0 || top > 65536)
-        top = 65536;
-    for (int fd = 3; fd < top; fd++)
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-enum { AT_CWD = 1, AT_LIMIT, AT_STDIO, AT_EXEC };
-
-static void child_side(struct plan *p)
-{
-    const struct adt_child_options *opt = p->opt;
-    int result = p->result[1];
-    struct sigaction dfl = {.sa_handler = SIG_DFL};
-    for (int s = 1; s < NSIG; s++)
-        sigaction(s, &dfl, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (opt->detached)
-        setsid();
-    else
-        setpgid(0, 0);
-    if (opt->dies_with_parent) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != p->parent)
-            _exit(127);
+    size_t count = 0;
+    while (list[count])
+        count++;
+    const char **copy = (const char **)*at;
+    char *text = *at + (count + 1) * sizeof *copy;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(list[i]) + 1;
+        copy[i] = memcpy(text, list[i], n);
+        text += n;
     }
-    close(p->go[1]);
-    char byte;
-    ssize_t n;
-    while ((n = read(p->go[0], &byte, 1)) < 0 && errno == EINTR)
-        ;
-    if (n != 1)
-        _exit(127);
-    if (opt->cwd && chdir(opt->cwd) < 0)
-        die(result, AT_CWD);
-    for (size_t i = 0; i < opt->limit_count; i++) {
-        struct rlimit lim = {opt->limits[i].value, opt->limits[i].value};
-        if (setrlimit((unsigned)opt->limits[i].resource, &lim) < 0)
-            die(result, AT_LIMIT);
-    }
-    for (int i = 0; i < 3; i++) {
-        int from = opt->stdio[i] == ADT_STDIO_STDOUT ? 1 : p->theirs[i];
-        /* dup2() onto itself would keep the close-on-exec flag that we may have been given. */
-        if (from == i ? fcntl(i, F_SETFD, 0) < 0 && opt->stdio[i] != ADT_STDIO_INHERIT : dup2(from, i) < 0)
-            die(result, AT_STDIO);
-    }
-    keep_only_stdio();
-    execve(p->program, (char *const *)opt->argv, opt->env ? (char *const *)opt->env : environ);
-    die(result, AT_EXEC);
+    copy[count] = NULL;
+    *at = text + -(uintptr_t)text % sizeof *copy;
+    return copy;
 }
 
-static int plan_make(struct plan *p, int ours[3], struct adt_error *err)
+/* A gated child reads its plan long after the start's caller has gone on, so all of [opt] is copied. */
+static struct adt_child_plan *plan_new(const struct adt_child_options *opt)
 {
-    const char *name = p->opt->argv[0];
-    if (adt_path_find(name, search_path(p->opt), p->program, sizeof p->program) < 0) {
+    static const char *const nothing[] = {NULL};
+    const char *const *env = opt->env ? opt->env : environ ? (const char *const *)environ : nothing;
+    size_t limits = opt->limit_count * sizeof *opt->limits, cwd = opt->cwd ? strlen(opt->cwd) + 1 : 0;
+    size_t pad = 2 * sizeof(char *);
+    struct adt_child_plan *p = adt_alloc(sizeof *p + list_size(opt->argv) + list_size(env) + limits + cwd + pad);
+    if (!p)
+        return NULL;
+    p->opt = *opt;
+    p->parent = getpid();
+    p->fds = (struct adt_child_fds){.go = {-1, -1}, .result = {-1, -1}, .theirs = {-1, -1, -1}};
+    char *at = p->copies;
+    p->opt.limits = limits ? memcpy(at, opt->limits, limits) : NULL;
+    at += limits;
+    p->opt.argv = list_copy(opt->argv, &at);
+    p->opt.env = list_copy(env, &at);
+    p->opt.cwd = cwd ? memcpy(at, opt->cwd, cwd) : NULL;
+    return p;
+}
+
+static int plan_make(struct adt_child_plan *p, const char *name, int ours[3], struct adt_error *err)
+{
+    if (adt_path_find(name, search_path(&p->opt), p->program, sizeof p->program) < 0) {
         int rc = adt_error_errno(err, ADT_USAGE, errno, "program '%s'", name);
         adt_error_hint(err, strchr(name, '/') ? "check the path and that it is executable"
                                               : "install it, or put its folder on PATH");
         return rc;
     }
-    if (pipe_above_stdio(p->go) < 0 || pipe_above_stdio(p->result) < 0)
+    if (pipe_above_stdio(p->fds.go) < 0 || pipe_above_stdio(p->fds.result) < 0)
         return adt_error_errno(err, ADT_INTERNAL, errno, "starting '%s'", name);
     for (int i = 0; i < 3; i++)
         if (plan_stdio(p, i, ours) < 0)
@@ -219,60 +193,80 @@ static int plan_make(struct plan *p, int ours[3], struct adt_error *err)
 pid_t adt_child_start(const struct adt_child_options *opt, int ours[3], struct adt_child_gate *gate,
                       struct adt_error *err)
 {
-    struct plan p = {.opt = opt, .go = {-1, -1}, .result = {-1, -1}, .theirs = {-1, -1, -1}, .parent = getpid()};
+    struct adt_child_plan *p = plan_new(opt);
+    if (!p) {
+        adt_error_nomem(err);
+        return -1;
+    }
     pid_t pid = -1;
-    if (plan_make(&p, ours, err) == 0) {
-        pid = fork();
-        if (pid == 0)
-            child_side(&p);
+    if (plan_make(p, opt->argv[0], ours, err) == 0) {
+        pid = adt_child_clone(p);
         if (pid < 0)
             adt_error_errno(err, ADT_INTERNAL, errno, "starting '%s'", opt->argv[0]);
     }
+    struct adt_child_fds fds = p->fds; /* the child reads those of the plan */
     if (pid > 0) {
         /* Both sides set the group, so that it exists whichever runs first. */
         if (!opt->detached)
             setpgid(pid, pid);
-        gate->go = p.go[1];
-        gate->result = p.result[0];
-        p.go[1] = p.result[0] = -1;
-        snprintf(gate->program, sizeof gate->program, "%s", opt->argv[0]);
+        *gate = (struct adt_child_gate){.go = fds.go[1], .result = fds.result[0], .plan = p};
+        fds.go[1] = fds.result[0] = -1;
     } else {
         for (int i = 0; i < 3; i++)
-            if (ours[i] >= 0)
-                close(ours[i]);
+            close_fd(&ours[i]);
+        adt_free(p);
     }
-    plan_close(&p);
+    close_fds(&fds);
     return pid;
 }
 
-static void close_fd(int *fd)
+/* What the child reported, if anything; returns once it has left the plan. */
+static bool read_result(struct adt_child_gate *gate, int32_t report[2])
 {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+    int32_t more[2];
+    ssize_t n;
+    bool told = false;
+    while ((n = read(gate->result, told ? more : report, sizeof more)) > 0 || (n < 0 && errno == EINTR))
+        told |= n == (ssize_t)sizeof more;
+    return told;
+}
+
+static void gate_gone(struct adt_child_gate *gate)
+{
+    close_fd(&gate->go);
+    close_fd(&gate->result);
+    adt_free(gate->plan);
+    gate->plan = NULL;
 }
 
 int adt_child_open_gate(struct adt_child_gate *gate, struct adt_error *err)
 {
-    if (gate->go < 0)
+    if (!gate->plan)
         return 0;
     /* Should the child be gone already, this is EPIPE (the engine ignores SIGPIPE) and the other pipe reads as ended.
      */
     ssize_t n = write(gate->go, "g", 1);
-    close_fd(&gate->go);
-    int32_t report[2];
-    while ((n = read(gate->result, report, sizeof report)) < 0 && errno == EINTR)
-        ;
-    close_fd(&gate->result);
-    if (n != (ssize_t)sizeof report || report[0] < AT_CWD || report[0] > AT_EXEC)
-        return 0;
+    (void)n;
     static const char *const doing[] = {"", "entering the working folder for", "setting a resource limit for",
                                         "arranging the standard streams of", "executing"};
-    return adt_error_errno(err, ADT_USAGE, report[1], "%s '%s'", doing[report[0]], gate->program);
+    int32_t report[2];
+    int rc = 0;
+    if (read_result(gate, report))
+        rc = adt_error_errno(err, ADT_USAGE, report[1], "%s '%s'", doing[report[0]], gate->plan->opt.argv[0]);
+    gate_gone(gate);
+    return rc;
 }
 
-void adt_child_close_gate(struct adt_child_gate *gate)
+bool adt_child_shut_gate(struct adt_child_gate *gate, pid_t pid)
 {
+    int32_t report[2];
+    if (!gate->plan)
+        return false;
+    /* A stopped one would not see the end of its pipe. */
+    if (pid)
+        kill(pid, SIGKILL);
     close_fd(&gate->go);
-    close_fd(&gate->result);
+    read_result(gate, report);
+    gate_gone(gate);
+    return true;
 }
