@@ -37,7 +37,8 @@ end
 function M.step(ctx, name, spec)
   errors.check_options("ctx:act", spec, FIELDS)
   if type(spec.node) ~= "string" or type(spec.to) ~= "string" then
-    errors.raise { cause = "usage", message = "ctx:act needs a node and what is done to it", hint = 'write { node = "n3", to = "drain", reason = "..." }' }
+    errors.raise { cause = "usage", message = "ctx:act needs a node and what is done to it",
+      hint = 'write { node = "n3", to = "drain", reason = "..." }' }
   end
   local target = spec.on or ctx.target
   local done = { node = spec.node, to = spec.to, reason = spec.reason }

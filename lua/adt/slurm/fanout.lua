@@ -76,7 +76,8 @@ local Hearing = {}
 Hearing.__index = Hearing
 
 local function hearing(nonce, most)
-  return setmetatable({ nonce = nonce, most = most, tasks = {}, nodes = {}, complaints = {}, blamed = {}, ended = 0, started = time.monotonic() }, Hearing)
+  return setmetatable({ nonce = nonce, most = most, tasks = {}, nodes = {}, complaints = {}, blamed = {}, ended = 0,
+    started = time.monotonic() }, Hearing)
 end
 
 function Hearing:keep(from, stream, text)

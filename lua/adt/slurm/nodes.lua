@@ -44,7 +44,8 @@ local function wait_until(client, name, what, holds)
     if holds(node) then return node end
     ctask.sleep(0.1)
   end
-  errors.raise { cause = "unknown", code = "NodeState", message = ("node %s was told to %s and does not show it after %d s"):format(name, what, SETTLE),
+  errors.raise { cause = "unknown", code = "NodeState",
+    message = ("node %s was told to %s and does not show it after %d s"):format(name, what, SETTLE),
     hint = "scontrol show node " .. name }
 end
 

@@ -72,7 +72,8 @@ local function from_scontrol()
   local result = process.run { "scontrol", "token", ("lifespan=%d"):format(LIFESPAN), check = false, timeout = 30, read_only = true }
   local token = result.ok and result.stdout:match "SLURM_JWT=(%S+)"
   if not token then
-    errors.raise { cause = "auth", code = "NoToken", message = "there is no token for slurmrestd, and scontrol gives none: " .. result.stderr:sub(1, 300),
+    errors.raise { cause = "auth", code = "NoToken",
+      message = "there is no token for slurmrestd, and scontrol gives none: " .. result.stderr:sub(1, 300),
       hint = "set SLURM_JWT, or token_file in the target's description" }
   end
   return token, time.monotonic() + LIFESPAN - RENEW_BEFORE
@@ -329,7 +330,8 @@ function Rest:set_node(name, to, reason)
 end
 
 function Rest:reboot()
-  errors.raise { cause = "usage", code = "TargetCannot", message = "slurmrestd cannot reboot nodes", hint = "use a target without rest, on the head node" }
+  errors.raise { cause = "usage", code = "TargetCannot", message = "slurmrestd cannot reboot nodes",
+    hint = "use a target without rest, on the head node" }
 end
 
 -- It does not tell MinJobAge. Slurm's own default; what ran has left its claim in any case.

@@ -272,7 +272,8 @@ function M.batch(job, settings, key, dir)
   end
   add(("#!/bin/bash\n# job '%s' of %s, made by adtlua; `adtlua status` tells what became of it\n%s\n"):format(job.name, key,
     directives.of(job, settings, key, dir)))
-  add(("# shellcheck disable=SC2016 # what stands in quotes reaches the program as it is\nset -u\ndir=%s\njob=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}\n"):format(word(dir)))
+  add(("# shellcheck disable=SC2016 # what stands in quotes reaches the program as it is\n" ..
+    "set -u\ndir=%s\njob=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}\n"):format(word(dir)))
   add(CLAIM)
   add((job.array and 'out=$dir/task-$SLURM_ARRAY_TASK_ID\nmkdir -p "$out"\n' or "out=$dir\n") .. 'attempt=1\nrm -f "$out/exit.json"\n')
   -- The tasks of an array end at different times; their secrets are removed by whoever follows the job.

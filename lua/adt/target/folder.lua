@@ -180,9 +180,15 @@ function M.mask_attempts(dir, values)
   end
 end
 
+---@class adt.target.Files
+---@field get fun(name: string, to: string) copies one out
+---@field put fun(from: string, name: string) copies one in
+---@field list fun(name: string?): string[] names in a folder of it
+---@field stat fun(name: string): table? nil when it is not there
+
 --- Files below a job's folder, by names relative to it.
 ---@param dir string
----@return { get: fun(name: string, to: string), put: fun(from: string, name: string), list: fun(name: string?): string[], stat: fun(name: string): table? }
+---@return adt.target.Files
 function M.files(dir)
   local function at(name)
     local full = path.normalize(path.join(dir, name))
