@@ -2,7 +2,7 @@
 local forms = require "slurm_forms"
 local place = require("slurm_place").new { nodes = 4 }
 local support = require "support"
-local tools = require("target_suite").tools(place)
+local tools = require("target_tools").new(place)
 
 local go, well, ask = tools.go, tools.well, tools.ask
 
@@ -51,10 +51,10 @@ describe("a job on a Slurm cluster", function()
       well(go(s, [[launch = "ranks", per_node = { procs = 2 }, cmd = { "bash", "-c", [=[
         for s in USR1 USR2 HUP INT TERM; do trap "echo $s >>got-$RANK" $s; done
         touch up-$RANK; until [ -e finish ]; do sleep 0.1; done]=] } ]], { "--detach" }))
-      local dir, id = s:folder() .. "/jobs/train-1/", nil
+      local dir = s:folder() .. "/jobs/train-1/"
       wait_for(dir .. "up-0")
       wait_for(dir .. "up-1")
-      id = number_of(s)
+      local id = number_of(s)
       for _, signal in ipairs { "USR1", "USR2", "HUP", "INT", "TERM" } do
         place.cluster:output("scancel", "--signal=" .. signal, id)
         require("system").sleep(0.5)
@@ -95,8 +95,8 @@ end }]])
 
     it("that was requeued goes on under its number, as a new attempt", function()
       local s <close> = tools.scene()
-      well(go(s, [[retry = { on = { "node" }, max = 1 }, cmd = adt.sh 'echo attempt $ADT_ATTEMPT; touch up-$ADT_ATTEMPT; until [ -e go ]; do sleep 0.1; done']],
-        { "--detach" }))
+      well(go(s, [[retry = { on = { "node" }, max = 1 }, cmd = adt.sh [=[echo attempt $ADT_ATTEMPT; touch up-$ADT_ATTEMPT
+        until [ -e go ]; do sleep 0.1; done]=] ]], { "--detach" }))
       local dir = s:folder() .. "/jobs/train-1/"
       wait_for(dir .. "up-1")
       local id = number_of(s)

@@ -1,7 +1,7 @@
 --- The limit of a job on a Slurm cluster, which Slurm counts in minutes and looks at twice a minute.
 local place = require("slurm_place").new { nodes = 1, conf = { OverTimeLimit = 0, KillWait = 2 } }
 local support = require "support"
-local tools = require("target_suite").tools(place)
+local tools = require("target_tools").new(place)
 
 describe("a job on a Slurm cluster", function()
   place.around(function()

@@ -115,8 +115,10 @@ describe("before anything is created, the target", function()
       assert.matches("enroot import", refused(pyxis, { image = image }).hint)
     end
     local mounts = { ["/fsx/ckpt"] = "/ckpt:rw" }
-    assert.matches("/out/*.pt, which is not mounted", refused(pyxis, { image = "/x.sqsh", mounts = mounts, artefacts = { "/out/*.pt" } }).message, 1, true)
-    assert.matches("/ckpt2/a", refused(pyxis, { image = "/x.sqsh", mounts = mounts, collect = { "/ckpt2/a" } }).message, 1, true)
+    local err = refused(pyxis, { image = "/x.sqsh", mounts = mounts, artefacts = { "/out/*.pt" } })
+    assert.matches("/out/*.pt, which is not mounted", err.message, 1, true)
+    err = refused(pyxis, { image = "/x.sqsh", mounts = mounts, collect = { "/ckpt2/a" } })
+    assert.matches("/ckpt2/a, which is not mounted", err.message, 1, true)
     carry.check(pyxis, job { image = "/x.sqsh", mounts = mounts, artefacts = { "/ckpt/*/.metadata", "relative/*" } })
   end)
 

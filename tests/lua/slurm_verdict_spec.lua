@@ -215,7 +215,8 @@ describe("Slurm is asked", function()
 
   it("for tasks of arrays and parts of heterogeneous jobs by the number of the whole", function()
     local w = watch.new(counting(function()
-      return { { id = 11, array_id = 7, array_task = 0, state = "RUNNING", flags = {} }, { id = 12, array_id = 7, array_task = 1, state = "RUNNING", flags = {} },
+      return { { id = 11, array_id = 7, array_task = 0, state = "RUNNING", flags = {} },
+        { id = 12, array_id = 7, array_task = 1, state = "RUNNING", flags = {} },
         { id = 21, het_id = 20, het_offset = 1, state = "RUNNING", flags = {} }, { id = 99, state = "RUNNING", flags = {} } }
     end))
     local got = w:jobs { 7, 20, 5 }

@@ -3,73 +3,13 @@ local assert = require "luassert"
 local busted = require "busted"
 local json = require "adt.json"
 local lfs = require "lfs"
-local process = require "adt.process"
 local support = require "support"
 local system = require "system"
+local target_tools = require "target_tools"
 
 local describe, it = busted.describe, busted.it
 
 local M = {}
-
----@class suite.Place
----@field kind string of the target
----@field settings string fields of its description, as YAML in braces has them: "mem: 100M"; "" for none
----@field env fun(): table<string, string|boolean> what the program needs besides, to reach the place
----@field nodes integer how many of them
----@field same_machine boolean? several nodes of a job are one
----@field refuses table<string, string> fields of a job to what is said of them, before anything is created
----@field texts fun(folder: string): string what runs, as the job's folder has it; nil where it is not a text
----@field left fun(scene: table): string[]? what of a scene's jobs the place still has
-
--- Each job is the one step of a recipe; the words of a test stand in it as Lua.
-local RECIPE = [[
-local adt = require "adt"
-return adt.recipe {
-  name = "suite", params = { word = adt.string { optional = true }, token = adt.secret { env = "SUITE_TOKEN", optional = true } },
-  run = function(ctx, p)
-    return ctx:job { "train", %s }:wait()
-  end,
-}
-]]
-
--- A script that works with the target itself, and prints what its last lines return.
-local SCRIPT = [[
-local json, run, path, fs, jobs = require "adt.json", require "adt.run", require "adt.path", require "adt.fs", require "adt.job"
-local time, errors, task = require "adt.time", require "adt.error", require "adt.task"
-local target = require("adt.config").make_target(require("adt.config").load(), "place")
-local key, dir = "R0000000000AA-train-1", run.folder "R0000000000AA" .. "/jobs/train-1"
-local function job(spec)
-  spec[1] = spec[1] or "train"
-  return jobs.check(spec)
-end
-local function submit(spec)
-  return target:submit(job(spec), key, dir), dir
-end
-local function eventually(what, f)
-  local deadline = time.monotonic() + 30
-  while true do
-    local value = f()
-    if value then return value end
-    if time.monotonic() > deadline then error("after 30 s still not: " .. what) end
-    task.sleep(0.05)
-  end
-end
-local function ended(id)
-  return eventually("the job has ended", function()
-    local now = target:status({ id })[id]
-    return now.state ~= "running" and now
-  end)
-end
-local function said(id, options)
-  local text = {}
-  for _, piece in ipairs((target:logs(id, options))) do text[#text + 1] = piece.text end
-  return table.concat(text)
-end
-local answer = (function()
-%s
-end)()
-print(json.encode(answer == nil and json.null or answer))
-]]
 
 -- Ranks meet at the address that they were given, and the first tells who came.
 local MEET = [[
@@ -90,41 +30,6 @@ else:
             time.sleep(0.05)
 ]]
 
-local function place_scene(place)
-  local s = support.scene()
-  for name, value in pairs(place.env()) do s.env[name] = value end
-  local settings = place.settings ~= "" and ", " .. place.settings or ""
-  lfs.mkdir(s:path_of "config")
-  lfs.mkdir(s:path_of "config/adtlua")
-  support.write(s:path_of "config/adtlua/config.yaml", ("targets:\n  place: { kind: %s%s }\n"):format(place.kind, settings))
-  return s
-end
-
--- Processes that carry the scene's folder in their environment, which is in that of every rank and supervisor.
-local function processes_of(s)
-  local found = {}
-  for _, p in ipairs(process.list()) do
-    local file = p.state ~= "Z" and io.open(("/proc/%d/environ"):format(p.pid))
-    if file then
-      local env = file:read "a" or ""
-      file:close()
-      if env:find(s.path .. "/", 1, true) then found[#found + 1] = ("%d %s"):format(p.pid, p.name) end
-    end
-  end
-  return found
-end
-
-local function nothing_left(place, s)
-  local found
-  for _ = 1, 400 do
-    found = processes_of(s)
-    for _, what in ipairs(place.left and place.left(s) or {}) do found[#found + 1] = what end
-    if #found == 0 then return end
-    system.sleep(0.05)
-  end
-  assert.same({}, found)
-end
-
 local function files_below(dir, found)
   for name in lfs.dir(dir) do
     local file = dir .. "/" .. name
@@ -142,55 +47,16 @@ local function sha256(text)
   return require("adt.hash").sha256(text)
 end
 
----@class suite.Tools
----@field scene fun(): table a scene in which "place" is the target
----@field go fun(s: table, fields: string, words: table?): support.Result runs one job, whose fields are Lua
----@field well fun(r: support.Result): string its output, if it ended well
----@field ask fun(s: table, chunk: string): any what a script returns that works with the target itself
----@field nothing_left fun(s: table)
-
---- What tests of one place's own need.
----@param place suite.Place
----@return suite.Tools
-function M.tools(place)
-  local tools = {}
-
-  function tools.scene() return place_scene(place) end
-
-  function tools.nothing_left(s) nothing_left(place, s) end
-
-  function tools.go(s, fields, words)
-    s:recipe("suite.lua", (RECIPE:gsub("%%s", function() return fields end)))
-    local all = { "./suite.lua", "--target", "place" }
-    for k, v in pairs(words or {}) do
-      all[type(k) == "number" and k + 3 or k] = v
-    end
-    return s:run(all)
-  end
-
-  function tools.well(r)
-    assert.equal(0, r.code, r.stdout .. r.stderr)
-    return r.stdout
-  end
-
-  function tools.ask(s, chunk)
-    s:recipe("ask.lua", (SCRIPT:gsub("%%s", function() return chunk end)))
-    return json.decode(tools.well(s:run { "./ask.lua" }))
-  end
-
-  return tools
-end
-
 --- Declares the tests of a place.
 ---@param name string of the target, for the titles
 ---@param place suite.Place
 function M.suite(name, place)
-  local tools = M.tools(place)
-  local go, well, ask = tools.go, tools.well, tools.ask
+  local tools = target_tools.new(place)
+  local go, well, ask, nothing_left = tools.go, tools.well, tools.ask, tools.nothing_left
 
   describe("target " .. name .. ":", function()
     it("ranks get their places in the world, and meet at the address that they are told", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       support.write(s:path_of "meet.py", MEET)
       local out = well(go(s, ([[launch = "ranks", nodes = 2, per_node = { procs = 2 }, limit = "60s",
         cmd = adt.sh [=[
@@ -200,11 +66,11 @@ function M.suite(name, place)
         assert.matches(("[train.%d] env %s train main 1 1\n"):format(rank - 1, places), out, 1, true)
       end
       assert.matches("[train.0] met 0 1 2 3\n", out, 1, true)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a job of one plain process has a job's variables and no world", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local out = well(go(s, [[cmd = adt.sh 'pwd; echo "in $ADT_JOB_DIR as $ADT_KEY of ${WORLD_SIZE:-one}"']]))
       local dir = out:match "in (%S+) as R%w+%-train%-1 of %w+\n"
       assert.equal(s:folder() .. "/jobs/train-1", dir)
@@ -212,7 +78,7 @@ function M.suite(name, place)
     end)
 
     it("a parameter's bytes arrive as they are, in words and in the environment", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local word = "a'b\"c\n$(touch pwned) `touch pwned` \\ \\n é \t;|& %s ${HOME} #!\r\n" .. ("z"):rep(60000) .. "\n"
       local out = well(go(s, [[cmd = { "sh", "-c", 'printf %s "$1" | sha256sum; printf %s "$WORD" | sha256sum', "x", p.word },
         env = { WORD = p.word, EMPTY = "" }]], { "--word", word }))
@@ -222,44 +88,44 @@ function M.suite(name, place)
     end)
 
     it("the job's own variables win over what the target sets", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       assert.matches("env 29507 3 late\n", well(go(s, [[launch = "ranks", per_node = { procs = 2 },
         env = { MASTER_PORT = 29507, OMP_NUM_THREADS = 3, ADT_ATTEMPT_NOTE = "late" },
         cmd = adt.sh "echo env $MASTER_PORT $OMP_NUM_THREADS $ADT_ATTEMPT_NOTE"]])))
     end)
 
     it("the first rank that fails ends the job, and is named with its status", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local r = go(s, [[launch = "ranks", nodes = 2, per_node = { procs = 2 },
         cmd = adt.sh 'if [ $RANK = 2 ]; then sleep 0.3; echo last words; exit 37; fi; exec sleep 600']])
       assert.equal(6, r.code, r.stdout .. r.stderr)
       assert.matches("rank 2 exited with status 37", r.stderr, 1, true)
       assert.matches("last words", r.stdout, 1, true)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("--propagate passes the program's own status on", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       assert.equal(37, go(s, "cmd = { 'sh', '-c', 'exit 37' }", { "--propagate" }).code)
     end)
 
     it("a rank that a signal ended is named with the signal", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local r = go(s, [[launch = "ranks", per_node = { procs = 2 }, cmd = adt.sh 'if [ $RANK = 1 ]; then kill -SEGV $$; fi; exec sleep 600']])
       assert.equal(6, r.code, r.stdout .. r.stderr)
       assert.matches("rank 1 was ended by [sS][iI][gG]", r.stderr)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a program that is not there is missed by its name", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local r = go(s, "cmd = { 'no-such-program' }")
       assert.equal(6, r.code)
       assert.matches("no-such-program", r.stdout .. r.stderr, 1, true)
     end)
 
     it("logs come by rank, by byte offset and by their end, and nothing comes twice", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [[
         local id = submit { launch = "ranks", per_node = { procs = 2 }, cmd = { "sh", "-c", "printf 'rank %s: abcdefghij\n' $RANK" } }
         local a = { state = ended(id).state, one = said(id, { rank = 1 }), tail = said(id, { rank = 0, tail = 4 }), pieces = {}, names = {} }
@@ -284,7 +150,7 @@ function M.suite(name, place)
     end)
 
     it("a log that is rotated or cut while it is read goes on where it was", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [=[
         local id, dir = submit { cmd = { "bash", "-c", [[
           log=$ADT_JOB_DIR/attempt-1/rank-0.log
@@ -317,18 +183,18 @@ function M.suite(name, place)
     end)
 
     it("a failed program is started again where asked, each attempt in a folder of its own", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local out = well(go(s, [[retry = { on = { "program" }, max = 2 }, launch = "ranks", per_node = { procs = 2 },
         cmd = adt.sh 'echo attempt $ADT_ATTEMPT; touch left-$ADT_ATTEMPT-$RANK; [ $ADT_ATTEMPT = 3 ]']]))
       assert.matches("attempt 1.*attempt 2.*attempt 3", out)
       for attempt = 1, 3 do
         assert.equal(("attempt %d\n"):format(attempt), support.read(("%s/jobs/train-1/attempt-%d/rank-1.log"):format(s:folder(), attempt)))
       end
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a program that fails every time is given up, and one of another cause is not started again", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local r = go(s, [[retry = { on = { "program" }, max = 1 }, cmd = adt.sh 'echo attempt $ADT_ATTEMPT; exit 5']])
       assert.equal(6, r.code)
       assert.matches("status 5", r.stderr, 1, true)
@@ -340,18 +206,18 @@ function M.suite(name, place)
     end)
 
     it("a job goes on when its program leaves, and wait follows it to its end", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       well(go(s, [[cmd = adt.sh 'until [ -e go ]; do sleep 0.05; done; echo went']], { "--detach" }))
       local id = s:ids()[1]
       assert.matches(id, s:run({ "ps" }).stdout)
       support.write(s:folder() .. "/jobs/train-1/go", "")
       assert.matches("%[train.0%] went", well(s:run { "wait", id }))
       assert.matches("nothing runs", s:run({ "ps" }).stdout)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a cancelled job has ended with all of its processes, and stays cancelled", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       well(go(s, [[launch = "ranks", nodes = 2, cmd = adt.sh 'sleep 600 & echo up >up-$RANK; wait']], { "--detach" }))
       local up = s:folder() .. "/jobs/train-1/up-"
       for _ = 1, 400 do
@@ -359,13 +225,13 @@ function M.suite(name, place)
         system.sleep(0.05)
       end
       assert.matches("job train: cancelled", well(s:run { "cancel", "last" }))
-      nothing_left(place, s)
+      nothing_left(s)
       assert.equal(13, s:run({ "wait", "last" }).code)
       assert.matches("no job of run R%w+ runs", well(s:run { "cancel", "last" }))
     end)
 
     it("a secret reaches the rank and is in no file, no output and nowhere that others look", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local value = "s3cr3t\"value\\with'quotes $(id)"
       local r = go(s, [[secrets = { TOKEN = p.token }, cmd = adt.sh [=[printf %s "$TOKEN" | sha256sum; echo "token=$TOKEN"
         ls -l "$ADT_JOB_DIR" | grep -v "^-rw-------.* secrets$" | grep secrets; squeue -o %all 2>/dev/null; scontrol show job 2>/dev/null
@@ -398,28 +264,33 @@ function M.suite(name, place)
     end)
 
     it("a service ends when its trainers have ended", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local out = well(go(s, [[roles = {
-        server = { service = true, cmd = adt.sh 'trap "echo told to end; exit 0" TERM; echo serving at $ADT_ROLE_SERVER_HOST; touch up; while :; do sleep 0.1; done' },
-        trainer = { procs = 2, cmd = adt.sh 'until [ -e up ]; do sleep 0.05; done; echo rank $RANK of $WORLD_SIZE, server $ADT_ROLE_SERVER_HOST:$ADT_ROLE_SERVER_PORT' } }]]))
+        server = { service = true, cmd = adt.sh [=[
+          trap "echo told to end; exit 0" TERM
+          echo serving at $ADT_ROLE_SERVER_HOST; touch up
+          while :; do sleep 0.1; done]=] },
+        trainer = { procs = 2, cmd = adt.sh [=[
+          until [ -e up ]; do sleep 0.05; done
+          echo rank $RANK of $WORLD_SIZE, server $ADT_ROLE_SERVER_HOST:$ADT_ROLE_SERVER_PORT]=] } } ]]))
       assert.matches("%[train.server%-0%] serving at (%S+)", out)
       assert.matches("%[train.trainer%-0%] rank 0 of 2, server [%w.-]+:%d+\n", out)
       assert.matches("%[train.trainer%-1%] rank 1 of 2, server [%w.-]+:%d+\n", out)
       assert.matches("told to end", out, 1, true)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("the worst of the roles' ends is the job's", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local r = go(s, [[roles = { good = { cmd = adt.sh 'exit 0' }, server = { service = true, cmd = { "sleep", "600" } },
         trainer = { cmd = adt.sh 'sleep 0.3; exit 4' } }]])
       assert.equal(6, r.code, r.stdout .. r.stderr)
       assert.matches("rank trainer-0 exited with status 4", r.stderr, 1, true)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a program is wrapped on the ranks that were chosen", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local out = well(go(s, [[launch = "ranks", per_node = { procs = 3 }, wrap = { cmd = { "env", "WRAPPED=it is" }, ranks = { 0, 2 } },
         cmd = adt.sh 'echo "$RANK: ${WRAPPED:-not}"']]))
       assert.matches("0: it is\n", out, 1, true)
@@ -428,7 +299,7 @@ function M.suite(name, place)
     end)
 
     it("artefacts must be there, and what is to be collected is copied into the run", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       well(go(s, [[artefacts = { "ckpt/*/.metadata" }, collect = { "out/*.json" },
         cmd = adt.sh 'mkdir -p ckpt/1 out; echo x >ckpt/1/.metadata; echo "{}" >out/a.json']]))
       assert.equal("{}\n", support.read(s:folder() .. "/collected/train/out/a.json"))
@@ -438,7 +309,7 @@ function M.suite(name, place)
     end)
 
     it("files of a job are put, listed, asked for and fetched, and none outside of its folder", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       support.write(s:path_of "in.txt", "bytes\0of a file")
       local a = ask(s, [[
         local id = submit { cmd = { "sh", "-c", "until [ -e in.txt ]; do sleep 0.05; done; mkdir sub; cp in.txt sub/out.txt" } }
@@ -454,7 +325,7 @@ function M.suite(name, place)
     end)
 
     it("nodes are listed, and a program runs on each that is asked, an answer for each, silence and strangers included", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [=[
         local hash = require "adt.hash"
         local names, all = {}, target:nodes()
@@ -481,7 +352,7 @@ function M.suite(name, place)
     end)
 
     it("a job is found by its key after its submission, and only then", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [[
         local spec = { cmd = { "sleep", "600" } }
         local before = target:find(key, job(spec), dir)
@@ -490,11 +361,11 @@ function M.suite(name, place)
         local other = target:find("R0000000000AA-train-2", job(spec), (dir:gsub("1$", "2")))
         return { none = before == nil, same = found == id, other = other == nil, state = target:cancel(id).state }]])
       assert.same({ none = true, same = true, other = true, state = "cancelled" }, a)
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("the states of many jobs come at once, a job that is not known among them", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [[
         local ids, states = {}, {}
         for i, script in ipairs { "exit 0", "exit 3", "sleep 600" } do
@@ -514,11 +385,11 @@ function M.suite(name, place)
       assert.same({ "done", "failed", "running" }, { a[1], a[2], a[3] })
       assert.is_true(a[4] == "absent" or a[4] == "unknown", a[4])
       assert.same({ "cancelled", "usage" }, { a[5], a[6] })
-      nothing_left(place, s)
+      nothing_left(s)
     end)
 
     it("a job that was started before is taken over by its id, and a stranger is not", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [[
         local id = submit { cmd = { "sh", "-c", "echo hello" } }
         local adopted = target:adopt(id)
@@ -529,19 +400,19 @@ function M.suite(name, place)
 
     for fields, text in pairs(place.refuses) do
       it("refuses " .. fields .. " before anything is created", function()
-        local s <close> = place_scene(place)
+        local s <close> = tools.scene()
         local r = go(s, fields)
         assert.is_true(r.code == 2 or r.code == 3 or r.code == 5, r.code .. r.stdout .. r.stderr)
         assert.matches(text, r.stderr, 1, true)
         for _, file in ipairs(files_below(s:folder(), {})) do
           assert.is_nil(file:find("/jobs/train-1/job", 1, true), file)
         end
-        nothing_left(place, s)
+        nothing_left(s)
       end)
     end
 
     it("a plan shows the text that runs, to the letter, and does nothing", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local fields = [[env = { A = "1 '2'" }, limit = "1m", cmd = { "printf", "%s, %s\n", "it's", "b" }]]
       local function planned(words)
         local r = go(s, fields, words)
@@ -565,7 +436,7 @@ function M.suite(name, place)
     end)
 
     it("rendering has no side effect and says the same each time", function()
-      local s <close> = place_scene(place)
+      local s <close> = tools.scene()
       local a = ask(s, [[
         local spec = { launch = "ranks", per_node = { procs = 2 }, cmd = { "echo", "x" }, env = { B = "2", A = "1", C = "3" } }
         local text = target:render(job(spec), key, dir)
