@@ -243,16 +243,23 @@ function Slurm:status(ids)
   return all
 end
 
+-- What Slurm itself has written: the job's own output, and that of a second one, which the claim has sent away. Names
+-- stay the same whichever files come later: they are what offsets are kept by.
+local function script_log(dir, name, owner)
+  local number, task = name:match "^slurm%-(%d+)_(%d+)%-%d+%.out$"
+  number = number or name:match "^slurm%-(%d+)%.out$"
+  if number then
+    local label = (task and task .. "." or "") .. "job" .. (tonumber(number) == owner and "" or "-" .. number)
+    return { attempt = 0, rank = label, name = "0/" .. label, file = path.join(dir, name) }
+  end
+end
+
 local function log_files(dir)
   local files = {}
   if not fs.exists(dir) then return files end
-  local tasks = {}
+  local tasks, owner = {}, claimed(dir)
   for _, name in ipairs(fs.list(dir)) do
-    local task = name:match "^slurm%-%d+_(%d+)%-%d+%.out$"
-    if name:match "^slurm%-[%d_-]+%.out$" then
-      local label = task and task .. ".job" or "job"
-      files[#files + 1] = { attempt = 0, rank = label, name = "0/" .. label, file = path.join(dir, name) }
-    end
+    files[#files + 1] = script_log(dir, name, owner)
     tasks[#tasks + 1] = math.tointeger(tonumber((name:match "^task%-(%d+)$")))
   end
   folder.rank_logs(files, dir)
