@@ -281,12 +281,12 @@ local function tail_of(handle, rank)
 end
 
 local function raise_end(handle, ended)
+  local id = handle.ctx.run.id
   errors.raise {
     cause = ended.cause or "unknown", code = ended.state == "cancelled" and "JobCancelled" or "JobFailed",
     message = ("job '%s' %s: %s"):format(handle.name, ended.state, ended.message or "no reason is known"),
     exit = ended.exit, tail = ended.tail, where = ended.rank and ("rank %s"):format(ended.rank) or nil,
-    hint = (ended.hint and ended.hint .. "; " or "") ..
-      ("the whole output: adtlua logs %s; after mending: adtlua resume %s"):format(handle.ctx.run.id, handle.ctx.run.id),
+    hint = (ended.hint and ended.hint .. "; " or "") .. ("the whole output: adtlua logs %s; after mending: adtlua resume %s"):format(id, id),
   }
 end
 

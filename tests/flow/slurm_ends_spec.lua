@@ -1,11 +1,9 @@
 --- How jobs of a cluster end, each kind told apart with its cause and exit code; and what is said while they wait.
 local fs = require "adt.fs"
-local lfs = require "lfs"
 local scenes = require "slurmscene"
 local support = require "support"
 
-local c, up, down, needed = scenes.shared { nodes = 3, cpus = 4, conf = { SlurmdTimeout = 4, MessageTimeout = 3, TCPTimeout = 1,
-  PreemptType = "preempt/partition_prio", PreemptMode = "REQUEUE", JobRequeue = 1, OverTimeLimit = 0 } }
+local c, up, down, needed = scenes.shared { nodes = 3, cpus = 4, conf = { JobAcctGatherParams = "OverMemoryKill", JobAcctGatherFrequency = "task=1" } }
 
 local function said(r)
   return r.stdout .. r.stderr
@@ -15,8 +13,8 @@ local function until_there(s, name)
   return ("while [ ! -e %s ]; do sleep 0.1; done"):format(s:path_of(name))
 end
 
-local function running(s, times)
-  scenes.eventually(30, "the job runs", function() return s:starts() == (times or 1) end)
+local function running(s)
+  scenes.eventually(30, "the job runs", function() return s:starts() == 1 end)
   return s:number()
 end
 
@@ -28,21 +26,12 @@ local function ends(p, code, ...)
   return r
 end
 
--- A requeued job waits for two minutes, and again when what was left of its first run is gone.
-local function run_again_now(number)
-  scenes.eventually(30, "it was requeued", function() return c:jobs("-j", number)[1].state == "PENDING" end)
-  scenes.eventually(60, "it runs again", function()
-    c:run { "scontrol", "update", "jobid=" .. number, "starttime=now" }
-    return c:jobs("-j", number)[1].state == "RUNNING"
-  end)
-end
-
 describe("a job on a Slurm cluster", function()
   setup(up)
   teardown(down)
   before_each(function() needed(pending) end)
 
-  it("whose program fails is the program's failure, with the rank's own status", function()
+  it("whose program fails is the program's failure, with the rank's own status and the end of its log", function()
     local s <close> = scenes.new(c, "mem: 100M")
     s:job "echo 'CUDA error: out of luck'; exit 41"
     local r = s:run { "./one.lua", before = "timeout 60" }
@@ -68,7 +57,7 @@ describe("a job on a Slurm cluster", function()
     local s <close> = scenes.new(c, "begin: now+1hour")
     s:job "true"
     local p = s:start { "./one.lua" }
-    p:says "job 'train' waits: its begin time has not come %(BeginTime%)"
+    p:says("job 'train' waits: its begin time has not come %(BeginTime%).*scontrol update jobid=" .. s:number() .. " starttime=now")
     c:output("scancel", s:number())
     ends(p, 13, "it was cancelled")
     assert.equal(0, s:starts())
@@ -90,12 +79,15 @@ describe("a job on a Slurm cluster", function()
     s:job(until_there(s, "go"), 'limit = "1h"')
     local p = s:start { "./one.lua" }
     local number = running(s)
-    -- Slurm looks at limits seldom; root may shorten one to what is over already.
-    scenes.eventually(90, "its limit is over", function()
-      c:run { "scontrol", "update", "jobid=" .. number, "timelimit=0:01" }
-      return p:ended()
-    end)
-    ends(p, 9, "it ran into its time limit")
+    c:output("scontrol", "update", "jobid=" .. number, "endtime=now")
+    ends(p, 9, "it ran into its time limit", "raise the job's limit, or resume from its checkpoint")
+  end)
+
+  it("that used more memory than it asked for says so", function()
+    local s <close> = scenes.new(c, "mem: 20M")
+    s:job "head -c 200000000 /dev/zero | tail | sleep 60"
+    local p = s:start { "./one.lua" }
+    ends(p, 6, "it used more memory than it asked for")
   end)
 
   it("that is held says how it is released, and goes on when it is", function()
@@ -140,83 +132,6 @@ end }
     assert.matches("job 'second' cancelled: a job that it depends on did not end as asked", r.stderr)
   end)
 
-  it("that was requeued by hand has the same number, a second attempt, and counts once", function()
-    local s <close> = scenes.new(c, "mem: 100M")
-    s:job(until_there(s, "go"), 'retry = { on = { "node" }, max = 2 }')
-    local p = s:start { "./one.lua" }
-    local number = running(s)
-    c:output("scontrol", "requeue", number)
-    run_again_now(number)
-    running(s, 2)
-    support.write(s:path_of "go", "")
-    ends(p, 0)
-    assert.is_truthy(lfs.attributes(s:job_folder() .. "/attempt-2/rank-0.log"))
-    assert.equal(number .. "\n", support.read(s:job_folder() .. "/claim/job"))
-    assert.equal(number .. "\n" .. number .. "\n", support.read(s:path_of "starts"))
-  end)
-
-  it("that lost its node failed by the node where no retry was asked for", function()
-    local s <close> = scenes.new(c, "nodelist: n2, mem: 100M")
-    s:job(until_there(s, "go"))
-    local p = s:start { "./one.lua" }
-    running(s)
-    c:ctl("kill-node", "n2")
-    ends(p, 7, "a node of it failed")
-    c:ctl("start-node", "n2")
-    assert.equal(1, s:starts())
-  end)
-
-  it("that lost its node is started again by Slurm where a retry was asked for", function()
-    local s <close> = scenes.new(c, "mem: 100M")
-    s:job(until_there(s, "go"), 'retry = { on = { "node" }, max = 1 }')
-    local p = s:start { "./one.lua" }
-    local number = running(s)
-    c:ctl("kill-node", c:jobs("-j", number)[1].nodes)
-    p:says("job 'train' waits: it was requeued, and Slurm waits two minutes", 40)
-    run_again_now(number)
-    running(s, 2)
-    support.write(s:path_of "go", "")
-    for _, node in ipairs { "n1", "n2", "n3" } do c:ctl("start-node", node) end
-    ends(p, 0)
-  end)
-
-  it("that is preempted says so, and is started again where that was asked for", function()
-    local s <close> = scenes.new(c, "mem: 100M, nodelist: n3")
-    for _, again in ipairs { false, true } do
-      os.remove(s:path_of "starts")
-      s:job(until_there(s, "go"), again and 'retry = { on = { "preempted" }, max = 1 }' or nil)
-      local p = s:start { "./one.lua" }
-      local number = running(s)
-      local other = c:output("sbatch", "--parsable", "-p", "short", "-w", "n3", "--exclusive", "--mem=0", "-o", "/dev/null", "-D", "/", "--wrap", "sleep 30")
-      if not again then
-        ends(p, 5, "it was preempted by a job with a higher priority", 'retry = { on = { "preempted" } }')
-        c:output("scancel", other)
-      else
-        scenes.eventually(30, "it waits", function() return c:jobs("-j", number)[1].state == "PENDING" end)
-        c:output("scancel", other)
-        run_again_now(number)
-        running(s, 2)
-        support.write(s:path_of "go", "")
-        ends(p, 0)
-      end
-    end
-  end)
-
-  it("submitted a second time by hand ends at once, and ours is still followed", function()
-    local s <close> = scenes.new(c, "mem: 100M")
-    s:job(until_there(s, "go"))
-    local p = s:start { "./one.lua" }
-    local number = running(s)
-    local second = c:output("sbatch", "--parsable", s:job_folder() .. "/job.sh")
-    scenes.eventually(20, "the second one has ended", function() return c:jobs("-t", "all", "-j", second)[1].state == "COMPLETED" end)
-    assert.matches("adtlua: job " .. number .. " has already started this; nothing is done here",
-      support.read(s:job_folder() .. "/slurm-" .. second .. ".out"))
-    assert.matches("job train: running", s:run({ "status", "last" }).stdout)
-    support.write(s:path_of "go", "")
-    ends(p, 0)
-    assert.equal(1, s:starts())
-  end)
-
   it("whose folder is gone when it starts failed by configuration, with Slurm's 0:53 explained", function()
     local s <close> = scenes.new(c, "begin: now+1hour, mem: 100M")
     s:job "true"
@@ -224,7 +139,6 @@ end }
     local number = s:number()
     p:says "BeginTime"
     fs.remove(s:job_folder(), { recursive = true })
-    support.write(s:job_folder(), "a file where the folder was")
     c:output("scontrol", "update", "jobid=" .. number, "starttime=now")
     ends(p, 3, "its output file could not be made %(exit 0:53%)", "XDG_STATE_HOME")
     assert.equal(0, s:starts())

@@ -5,7 +5,7 @@ local M = {}
 local WAITS = {
   Priority = { "jobs with a higher priority are first" },
   Resources = { "other jobs hold the nodes" },
-  BeginTime = { "its begin time has not come" },
+  BeginTime = { "its begin time has not come", "after a requeue that is two minutes; scontrol update jobid=@id starttime=now ends the wait" },
   Dependency = { "the jobs that it depends on have not ended" },
   DependencyNeverSatisfied = { "a job that it depends on did not end as asked", never = true },
   JobHeldUser = { "its owner holds it", "scontrol release @id", never = true },
@@ -46,9 +46,6 @@ function M.waiting(job)
   if reason == "None" then
     return nil, false
   end
-  if reason == "BeginTime" and (job.restarts or 0) > 0 then
-    return ("it was requeued, and Slurm waits two minutes before it starts again; scontrol update jobid=%d starttime=now"):format(job.id), false
-  end
   local known = WAITS[reason] or WAITS[reason:match "^%w+"] or limit_reason(reason)
   if not known then
     return ("it waits (%s)"):format(reason), false
@@ -87,6 +84,22 @@ local function failed(job)
     return "program", ("it was ended by signal %d"):format(job.signal)
   end
   return "program", ("its script exited with status %d"):format(job.exit or 1)
+end
+
+-- What slurmstepd and srun write into a job's output when they end a step for its memory; the job's own state is often
+-- FAILED then, since its script goes on to its end.
+local MEMORY_WORDS = { "exceeded memory limit", "oom-kill event", "oom_kill event", ": Out Of Memory" }
+
+--- Makes an end by lack of memory of the verdict on a failed program, when its job's output tells of one.
+---@param result table
+---@param output string the end of what Slurm has written into the job's output
+function M.explain_memory(result, output)
+  for _, words in ipairs(MEMORY_WORDS) do
+    if output:find(words, 1, true) then
+      result.message, result.hint = ENDED.OUT_OF_MEMORY[2], ENDED.OUT_OF_MEMORY[3]
+      return
+    end
+  end
 end
 
 --- What became of an ended job.

@@ -184,6 +184,17 @@ local function gone(look, no_accounts)
       no_accounts and " and keeps no accounts" or "", look.dir or "a run's folder") }
 end
 
+local OUTPUT_TAIL = 16 * 1024
+
+local function explain(result, look)
+  local file = look.dir and path.join(look.dir, ("slurm-%d.out"):format(look.number))
+  if result.state == "failed" and result.cause == "program" and file and fs.exists(file) then
+    local handle <close> = fs.open(file, "r")
+    state.explain_memory(result, handle:pread(math.max(0, fs.stat(file).size - OUTPUT_TAIL), OUTPUT_TAIL) or "")
+  end
+  return result
+end
+
 --- The state of one job.
 ---@param client table
 ---@param look { number: integer, dir: string? }
@@ -193,12 +204,12 @@ end
 function M.of(client, look, jobs, err)
   local word = look.dir and fs.exists(look.dir) and last_word(look.dir)
   if not jobs then
-    if word then return from_word(word, look.dir) end
+    if word then return explain(from_word(word, look.dir), look) end
     return { state = "unknown", retry = true, message = err.message, hint = err.hint }
   end
   jobs = ours(look, jobs)
   if #jobs == 0 then
-    if word then return from_word(word, look.dir) end
+    if word then return explain(from_word(word, look.dir), look) end
     local why
     local known, failure = errors.try(function()
       local found, none = forgotten(client, look)
@@ -215,7 +226,7 @@ function M.of(client, look, jobs, err)
   for _, job in ipairs(jobs) do
     if not job.ended then return running(jobs) end
   end
-  local result = ended(jobs, look.dir)
+  local result = explain(ended(jobs, look.dir), look)
   result.seconds, result.job = seconds(jobs), look.number
   return result
 end

@@ -252,17 +252,23 @@ function Slurm:status(ids)
   return all
 end
 
--- The output of a second job that found the claim taken lies there, too, and is not the job's.
-local function log_files(dir, number)
+-- What Slurm itself has written: the job's own output, and that of a second one, which the claim has sent away. Names
+-- stay the same whichever files come later: they are what offsets are kept by.
+local function script_log(dir, name, owner)
+  local number, task = name:match "^slurm%-(%d+)_(%d+)%-%d+%.out$"
+  number = number or name:match "^slurm%-(%d+)%.out$"
+  if number then
+    local label = (task and task .. "." or "") .. "job" .. (tonumber(number) == owner and "" or "-" .. number)
+    return { attempt = 0, rank = label, name = "0/" .. label, file = path.join(dir, name) }
+  end
+end
+
+local function log_files(dir)
   local files = {}
   if not fs.is_dir(dir) then return files end
-  local tasks = {}
+  local tasks, owner = {}, claimed(dir)
   for _, name in ipairs(fs.list(dir)) do
-    local whose, task = name:match "^slurm%-(%d+)_(%d+)%-%d+%.out$"
-    if (whose or name:match "^slurm%-(%d+)%.out$") == tostring(number) then
-      local label = task and task .. ".job" or "job"
-      files[#files + 1] = { attempt = 0, rank = label, name = "0/" .. label, file = path.join(dir, name) }
-    end
+    files[#files + 1] = script_log(dir, name, owner)
     tasks[#tasks + 1] = math.tointeger(tonumber((name:match "^task%-(%d+)$")))
   end
   folder.rank_logs(files, dir)
@@ -288,7 +294,7 @@ end
 ---@return table cursor
 function Slurm:logs(id, options)
   local dir = self:folder(id)
-  return folder.read(dir and log_files(dir, self:look(id).number) or self:adopted_logs(id), options)
+  return folder.read(dir and log_files(dir) or self:adopted_logs(id), options)
 end
 
 --- Files below the job's folder, which this machine shares with the nodes.
