@@ -84,3 +84,33 @@ describe("node_check on a live cluster", function()
     assert.same({}, c:jobs("-t", "RUNNING,PENDING,SUSPENDED"))
   end)
 end)
+
+describe("`adtlua node check` as Slurm's HealthCheckProgram", function()
+  it("drains the sick node by itself, with one line of reason, and leaves the healthy one", function()
+    if cluster.missing() then return pending(cluster.missing()) end
+    local dir <close> = support.tempdir()
+    local healthy <close> = tree.p5()
+    local sick <close> = tree.p5()
+    sick:remove "/sys/bus/pci/devices/0000:53:00.0"
+    assert(lfs.link(healthy.path, dir / "n1", true))
+    assert(lfs.link(sick.path, dir / "n2", true))
+    support.write(dir / "health", ([[
+#!/bin/sh
+# slurmd gives its script no variables; a private cluster's configuration lies nowhere else.
+SLURM_CONF=$(tr '\0' '\n' </proc/$PPID/environ | sed -n 's/^SLURM_CONF=//p')
+export SLURM_CONF
+reason=$(%s node check --within 50 --root %s/%%n 2>&1 >/dev/null) ||
+    scontrol update nodename="$SLURMD_NODENAME" state=drain reason="$reason"
+]]):format(support.program(), tostring(dir)))
+    assert(os.execute(("chmod 755 %s %s"):format(tostring(dir), dir / "health")))
+    local c <close> = cluster.start { nodes = 2, conf = { HealthCheckProgram = dir / "health", HealthCheckInterval = 5 } }
+    local state
+    for _ = 1, 300 do
+      state = c:output("sinfo", "-h", "-p", "main", "-n", "n2", "-o", "%T %E")
+      if state:find "^drain" then break end
+      require("system").sleep(0.1)
+    end
+    assert.matches("^drained ISOLATE GPU count: 7, expected 8", state)
+    assert.equal("idle", c:output("sinfo", "-h", "-p", "main", "-n", "n1", "-o", "%T"))
+  end)
+end)
