@@ -3,7 +3,8 @@ local fs = require "adt.fs"
 local scenes = require "slurmscene"
 local support = require "support"
 
-local c, up, down, needed = scenes.shared { nodes = 3, cpus = 4, conf = { JobAcctGatherParams = "OverMemoryKill", JobAcctGatherFrequency = "task=1" } }
+local c, up, down, needed = scenes.shared { nodes = 3, cpus = 4,
+  conf = { JobAcctGatherParams = "OverMemoryKill", JobAcctGatherFrequency = "task=1" } }
 
 local function said(r)
   return r.stdout .. r.stderr

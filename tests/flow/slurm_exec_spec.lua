@@ -7,7 +7,8 @@ local system = require "system"
 
 local N = 16
 
-local c, up, down, needed = scenes.shared { nodes = N, gpus = 0, conf = { SlurmdTimeout = 300, MessageTimeout = 5, TCPTimeout = 2, UnkillableStepTimeout = 5 } }
+local c, up, down, needed = scenes.shared { nodes = N, gpus = 0,
+  conf = { SlurmdTimeout = 300, MessageTimeout = 5, TCPTimeout = 2, UnkillableStepTimeout = 5 } }
 
 -- exec() in a process of its own: the answers by node, and the seconds that it took.
 local function exec(s, nodes, argv, options)
