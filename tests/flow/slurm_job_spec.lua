@@ -131,7 +131,8 @@ end }]])
         return pending "no python3 here can import torch"
       end
       local s <close> = tools.scene()
-      local out = well(go(s, ([[launch = "torchrun", nodes = 2, per_node = { procs = 2 }, limit = "120s", env = { PYTHONPATH = "%s" },
+      local out = well(go(s, ([[launch = "torchrun", nodes = 2, per_node = { procs = 2 }, limit = "120s",
+        env = { PYTHONPATH = "%s", PYTHONDONTWRITEBYTECODE = 1 },
         cmd = { "%s", "-c", "import os; print('env', *(os.environ[n] for n in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', " ..
           "'LOCAL_WORLD_SIZE', 'GROUP_RANK')))" }]]):format(MENDED, python)))
       local seen = {}

@@ -88,8 +88,8 @@ describe("a job on a Slurm cluster", function()
       s:job(until_there(s, "go"), again and 'retry = { on = { "preempted" }, max = 1 }' or nil)
       local p = s:start { "./one.lua" }
       local number = running(s)
-      local other = c:output("sbatch", "--parsable", "-p", "short", "-w", "n3", "--exclusive", "--mem=0", "-o", "/dev/null",
-        "-D", "/", "--wrap", "sleep 30")
+      local other = c:output("sbatch", "--parsable", "-p", "short", "-w", "n3", "--exclusive", "--mem=0",
+        "-o", "/dev/null", "-D", "/", "--wrap", "sleep 30")
       if not again then
         ends(p, 5, "it was preempted by a job with a higher priority", 'retry = { on = { "preempted" } }')
         c:output("scancel", other)

@@ -137,9 +137,8 @@ local function add_programs(scene)
     local p = setmetatable({ base = self:path_of("program" .. #programs + 1) }, Program)
     programs[#programs + 1] = p
     local q = support.quote(p.base)
-    local copy = { "/bin/sh", "-c",
-      ('("$@" >%s.out 2>%s.err & echo $! >%s.pid; wait $!; echo $? >%s.new; mv %s.new %s.code) </dev/null >/dev/null 2>&1 &')
-        :format(q, q, q, q, q, q), "sh", support.program(), env = {}, cwd = self.path }
+    local script = '("$@" >%s.out 2>%s.err & echo $! >%s.pid; wait $!; echo $? >%s.new; mv %s.new %s.code) </dev/null >/dev/null 2>&1 &'
+    local copy = { "/bin/sh", "-c", script:format(q, q, q, q, q, q), "sh", support.program(), env = {}, cwd = self.path }
     table.move(words, 1, #words, #copy + 1, copy)
     for _, env in ipairs { self.env, words.env or {} } do
       for k, v in pairs(env) do copy.env[k] = v end
