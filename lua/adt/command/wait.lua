@@ -24,6 +24,12 @@ local function wait_for_owner(id)
   return r
 end
 
+-- Nobody has told yet how it ends: it was left, or its end could not be asked for.
+local function is_open(finished)
+  return not finished or finished.state == "detached" or finished.state == "interrupted"
+    or finished.error ~= nil and finished.error.cause == "unknown"
+end
+
 --- Waits.
 ---@param _ table no flags
 ---@param words string[]
@@ -34,7 +40,7 @@ function M.run(_, words)
     errors.raise { cause = "usage", message = "wait needs a run", hint = "`adtlua ps` lists those that go on" }
   end
   local r = wait_for_owner(id)
-  if r.finished and r.finished.state ~= "detached" and r.finished.state ~= "interrupted" then
+  if not is_open(r.finished) then
     io.write(r.finished.verdict, "\n")
     return r.finished.exit
   end

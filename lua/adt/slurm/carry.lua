@@ -148,10 +148,17 @@ function M.fits(job, settings, partitions, list_nodes)
   end
 end
 
---- The run's folder must lie where nodes see it.
+-- It stands on #SBATCH lines, where a percent sign starts one of Slurm's own patterns.
+local PLAIN_PATH = "^[%w_.,:/@+=~-]+$"
+
+--- The run's folder must lie where nodes see it, and have a path that Slurm takes as it is.
 ---@param target table
 ---@param dir string
 function M.check_folder(target, dir)
+  if not dir:match(PLAIN_PATH) then
+    errors.raise { cause = "config", code = "BadFolder", message = ("the path of the run's folder has characters that Slurm does not take as they are: %q"):format(dir),
+      hint = "set XDG_STATE_HOME to a path of letters, digits and _ . , : / @ + = ~ -; a link to the folder will do" }
+  end
   if target.shared and not path.is_below(dir, target.shared) then
     errors.raise { cause = "config", code = "NotShared", message = ("the run's folder %s does not lie below %s"):format(dir, target.shared),
       hint = ("set XDG_STATE_HOME=%s/state, so that nodes see it"):format(target.shared) }

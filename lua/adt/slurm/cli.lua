@@ -5,6 +5,7 @@ local fs = require "adt.fs"
 local parse = require "adt.slurm.parse"
 local process = require "adt.process"
 local state = require "adt.slurm.state"
+local ctask = require "adt.c.task"
 
 local M = {}
 
@@ -76,9 +77,20 @@ local function said(result)
   return #lines > 0 and table.concat(lines, "; ") or result.text
 end
 
+-- slurmctld hangs up on whoever shows a credential that it cannot decode, and so does one that is being ended: asked once
+-- more, the first hangs up again, and the second is not there.
+local function refuses_us(text)
+  if not state.hung_up(text) then return false end
+  ctask.sleep(1)
+  return state.hung_up(said(run { "scontrol", "show", "config" }))
+end
+
 local function raise(what, result)
   local text = said(result)
-  if state.unreached(text) then
+  if refuses_us(text) then
+    errors.raise { cause = "auth", code = "SlurmRefused", message = ("%s: %s; slurmctld hangs up on us"):format(what, text),
+      hint = "munged here must have the cluster's key, and the clocks of this machine and of the controller must agree: munge -n | unmunge" }
+  elseif state.unreached(text) then
     errors.raise { cause = "unknown", code = "SlurmSilent", retryable = true, message = ("%s: %s"):format(what, text),
       hint = "scontrol ping tells whether slurmctld answers" }
   end

@@ -60,6 +60,7 @@ end
 local ACTIONS = {
   drain = function(client, name, reason)
     check_reason(reason, "drain")
+    find(client, name)
     client:set_node(name, "drain", reason)
     return wait_until(client, name, "drain", function(node) return (node.flags or {}).DRAIN end)
   end,
@@ -71,6 +72,7 @@ local ACTIONS = {
   end,
   reboot = function(client, name, reason)
     check_reason(reason, "reboot")
+    find(client, name)
     client:reboot(name, reason)
     return find(client, name)
   end,

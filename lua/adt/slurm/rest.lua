@@ -84,7 +84,8 @@ function Rest:headers()
   if self.socket and not self.token_file and not process.env "SLURM_JWT" then
     return {}
   end
-  if not self.token or self.renew and time.monotonic() > self.renew then
+  -- A file is read each time: whoever writes tokens there replaces them before they end.
+  if self.token_file or not self.token or self.renew and time.monotonic() > self.renew then
     if self.token_file then
       self.token = from_file(self.token_file)
     elseif process.env "SLURM_JWT" then
@@ -93,7 +94,8 @@ function Rest:headers()
       self.token, self.renew = from_scontrol()
     end
     if not self.token then
-      errors.raise { cause = "auth", code = "NoToken", message = ("the token file %s holds no token"):format(self.token_file) }
+      errors.raise { cause = "auth", code = "NoToken", message = ("the token file %s holds no token"):format(self.token_file),
+        hint = "scontrol token lifespan=3600 > FILE" }
     end
     csecret.add(self.token)
   end
@@ -106,11 +108,11 @@ local function unknown(message, hint)
   errors.raise { cause = "unknown", code = "SlurmSilent", retryable = true, message = message, hint = hint }
 end
 
-function Rest:send(method, path, body)
+function Rest:send(method, path, body, read_only)
   local headers = self:headers()
   if body then headers["Content-Type"] = "application/json" end
   local response, err = errors.try(http.request, { url = self.base .. path, method = method, headers = headers, body = body,
-    unix = self.socket, timeout = TIMEOUT, read_only = method == "GET" or nil })
+    unix = self.socket, timeout = TIMEOUT, read_only = read_only or method == "GET" or nil })
   if not response then
     if err.cause == "config" or err.cause == "usage" then error(err, 0) end
     unknown(("slurmrestd: %s"):format(err.message), "is slurmrestd running at " .. (self.socket or self.base) .. "?")
@@ -120,15 +122,30 @@ end
 
 local REFUSED = "scontrol token makes a new token; its user and ours must be the same, and clocks must agree"
 
--- 22.05 answers a bad token with status 500 and words about its configuration, later versions with a number.
-local function is_auth(response, note)
-  return response.status == 401 or note and (note.code == 1007 or note.text:find("config is unable to load", 1, true)
-    or note.text:find("uthentication", 1, true))
+local NO_JOB, NO_RESULT, UNSPECIFIED, NO_BYTES, BAD_TOKEN = 2017, 9003, -1, 5005, 1007
+
+-- A number that no job may have.
+local NOWHERE = 4294967290
+
+-- 22.05 calls it an unspecified error of each question alike when slurmctld is away and when it has refused the token. What
+-- it says of ending a job that cannot be there is exact: then slurmctld hangs up on a token that it does not take.
+local function specified(self, note)
+  if not note or note.code ~= UNSPECIFIED or not self.version then return note end
+  local response = self:send("DELETE", ("/slurm/v0.0.%d/job/%d"):format(self.version, NOWHERE), nil, true)
+  local answer = errors.try(parse.json, response.body or "")
+  local exact = answer and answer.errors[1]
+  if exact and exact.code == NO_BYTES then
+    return { code = BAD_TOKEN, text = ("slurmctld has hung up (%s)"):format(exact.text) }
+  end
+  return exact and exact.code ~= NO_JOB and exact or note
 end
 
-local NO_JOB, NO_RESULT = 2017, 9003
+local function is_auth(response, note)
+  return response.status == 401 or note and (note.code == BAD_TOKEN or note.text:find("uthentication", 1, true))
+end
 
-local function raise_error(response, note, what)
+local function raise_error(self, response, note, what)
+  note = specified(self, note)
   local text = note and note.text or ("HTTP status %d: %s"):format(response.status, (response.body or ""):sub(1, 200))
   if is_auth(response, note) then
     errors.raise { cause = "auth", code = "SlurmRefused", message = ("slurmrestd does not accept us: %s"):format(text), hint = REFUSED }
@@ -137,6 +154,11 @@ local function raise_error(response, note, what)
   end
   local cause, hint = state.refusal(text)
   errors.raise { cause = cause, code = "SlurmRefused", message = ("slurmrestd: %s: %s"):format(what, text), hint = hint }
+end
+
+-- A job that cannot start now is taken with a number and a complaint: "Required node not available".
+local function was_taken(answer)
+  return answer and (answer.job_id or 0) > 0
 end
 
 --- One request; nil where it says that there is no such job.
@@ -149,8 +171,8 @@ function Rest:ask(method, path, body)
   local note = answer and answer.errors[1]
   if note and (note.code == NO_JOB or note.code == NO_RESULT) then
     return nil, response
-  elseif not response.ok or note and note.code ~= 0 then
-    raise_error(response, note, method .. " " .. path)
+  elseif (not response.ok or note and note.code ~= 0) and not was_taken(answer) then
+    raise_error(self, response, note, method .. " " .. path)
   elseif not answer then
     error(bad, 0)
   end
@@ -188,7 +210,7 @@ function Rest:discover()
   local response = self:send("GET", "/openapi/v3")
   if not response.ok then
     local answer = errors.try(parse.json, response.body or "")
-    raise_error(response, answer and answer.errors[1], "GET /openapi/v3")
+    raise_error(self, response, answer and answer.errors[1], "GET /openapi/v3")
   end
   local slurm, slurmdb = offered(response.body)
   if self.wanted then
@@ -272,7 +294,7 @@ function Rest:submit(submission)
   local body = restbody.encode(submission.parts, fs.read(submission.script), environment, self.version)
   if submission.asked then submission.asked() end
   local answer = self:ask("POST", self:path "job/submit", body)
-  if not answer or not answer.job_id then
+  if not was_taken(answer) then
     errors.raise { cause = "service", code = "BadAnswer", message = "slurmrestd took the job and gave no number for it" }
   end
   fs.write(submission.answer, ("%d\n"):format(answer.job_id))

@@ -168,6 +168,13 @@ function M.unreached(text)
   return false
 end
 
+--- Whether slurmctld was there and ended the conversation without a word.
+---@param text string
+---@return boolean
+function M.hung_up(text)
+  return text:find("Zero Bytes were transmitted", 1, true) ~= nil
+end
+
 --- What a refusal means.
 ---@param text string Slurm's words
 ---@return string cause

@@ -10,7 +10,8 @@ local M = {}
 
 local function read_word(dir)
   local file = path.join(dir, "exit.json")
-  return fs.exists(file) and errors.try(function() return json.decode(fs.read(file, { max = 4096 })) end) or nil
+  local word = fs.exists(file) and errors.try(function() return json.decode(fs.read(file, { max = 4096 })) end)
+  return type(word) == "table" and math.type(word.exit) == "integer" and word or nil
 end
 
 -- The indices of an array, as the script in its folder asks for them; nil for another job.

@@ -112,6 +112,7 @@ end
 ---@param mode? "do"|"plan"|"down"
 function Slurm:preflight(job, mode)
   carry.check(self, job)
+  if self.root then carry.check_folder(self, self.root) end
   if mode == "plan" then
     self:check_partition(job)
     if not carry.is_pending(job) then
@@ -181,7 +182,6 @@ end
 ---@param dir string
 ---@return string id
 function Slurm:submit(job, key, dir)
-  carry.check_folder(self, dir)
   patiently(self, function() self:check_partition(job) end)
   write_files(self, job, key, dir)
   cfault.hit "slurm.written"
