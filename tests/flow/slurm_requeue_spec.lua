@@ -29,9 +29,9 @@ end
 
 -- A requeued job waits for two minutes, counted from when its first run was cleaned up.
 local function runs_again(s, number)
-  scenes.eventually(60, "it runs again", function()
+  scenes.eventually(100, "it runs again", function()
     local job = c:jobs("-t", "all", "-j", number)[1]
-    if job and job.reason == "BeginTime" then
+    if job and job.state == "PENDING" then
       c:run { "scontrol", "update", "jobid=" .. number, "starttime=now" }
     end
     return s:starts() == 2

@@ -31,7 +31,8 @@ end
 
 -- A server beside the test that answers oddly; its URL.
 local function odd(way)
-  local p = process.spawn { "/usr/bin/python3", "-IS", "tests/peers/slurmrestd_odd.py", way, stdin = "pipe", stdout = "pipe", dies_with_parent = true }
+  local p = process.spawn { "/usr/bin/python3", "-IS", "tests/peers/slurmrestd_odd.py", way,
+    stdin = "pipe", stdout = "pipe", dies_with_parent = true }
   local port = p:lines()()
   return setmetatable({ url = "http://127.0.0.1:" .. port }, { __close = function() p:close_stdin() p:wait() p:close() end })
 end

@@ -156,7 +156,8 @@ local PLAIN_PATH = "^[%w_.,:/@+=~-]+$"
 ---@param dir string
 function M.check_folder(target, dir)
   if not dir:match(PLAIN_PATH) then
-    errors.raise { cause = "config", code = "BadFolder", message = ("the path of the run's folder has characters that Slurm does not take as they are: %q"):format(dir),
+    errors.raise { cause = "config", code = "BadFolder",
+      message = ("the path of the run's folder has characters that Slurm does not take as they are: %q"):format(dir),
       hint = "set XDG_STATE_HOME to a path of letters, digits and _ . , : / @ + = ~ -; a link to the folder will do" }
   end
   if target.shared and not path.is_below(dir, target.shared) then
