@@ -29,10 +29,13 @@ end
 
 -- A requeued job waits for two minutes, counted from when its first run was cleaned up.
 local function runs_again(s, number)
+  -- Not so often that the scheduler never sees a time that has come.
+  local told = 0
   scenes.eventually(100, "it runs again", function()
     local job = c:jobs("-t", "all", "-j", number)[1]
-    if job and job.state == "PENDING" then
+    if job and job.state == "PENDING" and os.time() - told > 4 then
       c:run { "scontrol", "update", "jobid=" .. number, "starttime=now" }
+      told = os.time()
     end
     return s:starts() == 2
   end)
