@@ -107,6 +107,8 @@ end }]])
         require("system").sleep(0.1)
       end
       support.write(dir .. "go", "")
+      -- Not in the second in which its node was told to end it, when a credential is taken for revoked.
+      require("system").sleep(2)
       place.cluster:output("scontrol", "update", "jobid=" .. id, "starttime=now")
       local out = well(s:run { "wait", "last" })
       assert.matches("attempt 1.*attempt 2", out)
