@@ -48,20 +48,22 @@ static bool is_one_of(const struct name *set, size_t count, const char *name, si
 
 #define IS_ONE_OF(set, name, n) is_one_of(set, sizeof(set) / sizeof *(set), name, n)
 
-/* A token of HTTP in lower case, or 0. */
-static char token_char(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return (char)(c | 0x20);
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')
-        return (char)c;
-    return c && strchr("!#$%&'*+.^_`|~", c) ? (char)c : 0;
-}
+/* The characters of a header's name, in lower case; 0 for any other. */
+#define SAME(c) [c] = (c)
+#define LOWER(c) [c] = (c), [(c) & ~0x20] = (c)
+static const char token_chars[256] = {
+    LOWER('a'), LOWER('b'), LOWER('c'), LOWER('d'), LOWER('e'), LOWER('f'), LOWER('g'), LOWER('h'), LOWER('i'),
+    LOWER('j'), LOWER('k'), LOWER('l'), LOWER('m'), LOWER('n'), LOWER('o'), LOWER('p'), LOWER('q'), LOWER('r'),
+    LOWER('s'), LOWER('t'), LOWER('u'), LOWER('v'), LOWER('w'), LOWER('x'), LOWER('y'), LOWER('z'), SAME('0'),
+    SAME('1'),  SAME('2'),  SAME('3'),  SAME('4'),  SAME('5'),  SAME('6'),  SAME('7'),  SAME('8'),  SAME('9'),
+    SAME('!'),  SAME('#'),  SAME('$'),  SAME('%'),  SAME('&'),  SAME('\''), SAME('*'),  SAME('+'),  SAME('-'),
+    SAME('.'),  SAME('^'),  SAME('_'),  SAME('`'),  SAME('|'),  SAME('~'),
+};
 
 static int name_lower(char *d, const char *name, size_t n, struct adt_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (!(d[i] = token_char((unsigned char)name[i])))
+        if (!(d[i] = token_chars[(unsigned char)name[i]]))
             return adt_error_set(err, ADT_USAGE, "BadHeader", "a header's name holds the byte 0x%02x",
                                  (unsigned char)name[i]);
     return n ? 0 : adt_error_set(err, ADT_USAGE, "BadHeader", "a header has an empty name");
@@ -96,9 +98,11 @@ static void field_insert(struct adt_sigv4 *s, const struct sigv4_field *f)
 
 static bool is_replaced(const struct adt_sigv4_signed *ours, const char *name, size_t n)
 {
-    for (size_t i = 0; i < ours->count; i++)
-        if (strlen(ours->headers[i].name) == n && strncasecmp(ours->headers[i].name, name, n) == 0)
+    for (size_t i = 0; i < ours->count; i++) {
+        const char *other = ours->headers[i].name;
+        if ((*other | 0x20) == *name && strncasecmp(other, name, n) == 0 && !other[n])
             return true;
+    }
     return false;
 }
 
