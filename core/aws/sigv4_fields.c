@@ -3,50 +3,57 @@
 
 #include <strings.h>
 
-/* A set of names, found by their lengths first: most names are of neither set. */
-struct name {
-    unsigned char n;
-    const char *text;
-};
-
-#define NAME(text) \
-    { \
-        sizeof(text) - 1, text \
-    }
-
 /* What proxies and HTTP clients add or change after the request was signed. */
-static const struct name never[] = {
-    NAME("connection"),
-    NAME("expect"),
-    NAME("keep-alive"),
-    NAME("proxy-authenticate"),
-    NAME("proxy-authorization"),
-    NAME("proxy-connection"),
-    NAME("sec-websocket-key"),
-    NAME("sec-websocket-protocol"),
-    NAME("sec-websocket-version"),
-    NAME("te"),
-    NAME("trailer"),
-    NAME("transfer-encoding"),
-    NAME("upgrade"),
-    NAME("user-agent"),
-    NAME("x-amzn-trace-id"),
-};
-
-static const struct name ours_alone[] = {
-    NAME("authorization"),        NAME("x-amz-content-sha256"),         NAME("x-amz-date"),    NAME("x-amz-region-set"),
-    NAME("x-amz-security-token"), NAME("x-amz-decoded-content-length"), NAME("x-amz-trailer"),
-};
-
-static bool is_one_of(const struct name *set, size_t count, const char *name, size_t n)
+static bool is_never_signed(const char *name, size_t n)
 {
-    for (size_t i = 0; i < count; i++)
-        if (set[i].n == n && memcmp(set[i].text, name, n) == 0)
-            return true;
-    return false;
+#define IS(text) (memcmp(name, text, n) == 0)
+    switch (n) {
+    case 2:
+        return IS("te");
+    case 6:
+        return IS("expect");
+    case 7:
+        return IS("trailer") || IS("upgrade");
+    case 10:
+        return IS("connection") || IS("keep-alive") || IS("user-agent");
+    case 15:
+        return IS("x-amzn-trace-id");
+    case 16:
+        return IS("proxy-connection");
+    case 17:
+        return IS("sec-websocket-key") || IS("transfer-encoding");
+    case 18:
+        return IS("proxy-authenticate");
+    case 19:
+        return IS("proxy-authorization");
+    case 21:
+        return IS("sec-websocket-version");
+    case 22:
+        return IS("sec-websocket-protocol");
+    default:
+        return false;
+    }
 }
 
-#define IS_ONE_OF(set, name, n) is_one_of(set, sizeof(set) / sizeof *(set), name, n)
+/* What signing adds, and no caller may have added before. */
+static bool is_ours_alone(const char *name, size_t n)
+{
+    switch (n) {
+    case 10:
+        return IS("x-amz-date");
+    case 13:
+        return IS("authorization") || IS("x-amz-trailer");
+    case 16:
+        return IS("x-amz-region-set");
+    case 20:
+        return IS("x-amz-content-sha256") || IS("x-amz-security-token");
+    case 28:
+        return IS("x-amz-decoded-content-length");
+    default:
+        return false;
+    }
+#undef IS
+}
 
 /* The characters of a header's name, in lower case; 0 for any other. */
 #define SAME(c) [c] = (c)
@@ -110,9 +117,9 @@ static bool is_replaced(const struct adt_sigv4_signed *ours, const char *name, s
 static int field_take(struct adt_sigv4 *s, const char *lower, size_t n, const char *value,
                       const struct adt_sigv4_signed *ours, bool *host, struct adt_error *err)
 {
-    if (IS_ONE_OF(never, lower, n))
+    if (is_never_signed(lower, n))
         return 0;
-    if (IS_ONE_OF(ours_alone, lower, n)) {
+    if (is_ours_alone(lower, n)) {
         adt_error_set(err, ADT_USAGE, "AlreadySigned", "the request has the header %.*s, which signing adds", (int)n,
                       lower);
         adt_error_hint(err, "sign the request as it was before it was signed");

@@ -157,8 +157,7 @@ end
 
 --- Signs a request in its Authorization header.
 ---@param options adt.aws.SignOptions
----@return adt.http.Header[] headers to be sent, in place of the request's own of these names
--- raises: usage (the request cannot be signed as it is), auth "ExpiredCredentials", config "NoOpenSSL"
+---@return adt.http.Header[] headers to be sent, in place of the request's own of these names  # raises: usage, auth "ExpiredCredentials", config "NoOpenSSL"
 function M.headers(options)
   local what = "aws.sign.headers"
   if is_anonymous(what, options, SIGN) then
@@ -311,8 +310,7 @@ end
 --- A bearer token for the API server of an EKS cluster: a presigned question to STS who the caller is.
 ---@param options adt.aws.EksOptions
 ---@return string token
----@return number expires when to get a new one: 14 minutes on, seconds since the epoch
--- raises: as headers(), and auth "TokenTooLong"
+---@return number expires when to get a new one: 14 minutes on, seconds since the epoch  # raises: as headers(), auth "TokenTooLong"
 function M.eks_token(options)
   local what = "aws.sign.eks_token"
   check_keys(what, options, EKS)
