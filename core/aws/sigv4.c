@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 const char adt_sigv4_empty_hash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -61,8 +62,12 @@ int sigv4_refused(struct adt_error *err)
 int sigv4_too_large(struct adt_error *err)
 {
     return adt_error_set(err, ADT_USAGE, "TooLarge",
-                         "the request is too large to be signed: 1 MiB of path, query and "
-                         "headers is the most");
+                         "the request is too large to be signed: 1 MiB of path, query and headers is the most");
+}
+
+int sigv4_no_room(struct adt_error *err)
+{
+    return errno == ENOMEM ? adt_error_nomem(err) : sigv4_too_large(err);
 }
 
 char *sigv4_hex(char *d, const unsigned char *p, size_t n)
@@ -232,7 +237,7 @@ static int canonical_set(struct adt_sigv4 *s, const struct adt_sigv4_request *re
     char *begin = adt_buf_grow(&s->canonical, method_n + 3 * path_n + s->query.len + 2 * s->pair_count +
                                                   sigv4_fields_room(s) + s->names.len + payload_n + 8);
     if (!begin)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     char *d = sigv4_put(begin, req->method, method_n);
     *d++ = '\n';
     d = sigv4_path(d, req->path, req);
@@ -285,7 +290,7 @@ static int authorization_set(struct adt_sigv4 *s, const struct adt_sigv4_credent
     s->text.len = 0;
     char *begin = adt_buf_grow(&s->text, key_n + s->scope_n + s->names.len + SIGV4_HEX + 80), *d = begin;
     if (!begin)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     d = SIGV4_PUT(d, "AWS4-HMAC-SHA256 Credential=");
     d = sigv4_put(d, cred->access_key, key_n);
     *d++ = '/';
@@ -358,12 +363,12 @@ static int query_begin(struct adt_sigv4 *s, const char *query, size_t first, str
     const struct sigv4_pair *p = s->pairs + first, *end = s->pairs + s->pair_count;
     s->text.len = 0;
     if (adt_buf_add(&s->text, query ? query : "", n) < 0)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     for (; p < end; p++) {
         bool amp = s->text.len > 0 && s->text.p[s->text.len - 1] != '&';
         if ((amp && adt_buf_addc(&s->text, '&') < 0) || adt_buf_add(&s->text, s->query.p + p->key, p->key_n) < 0 ||
             adt_buf_addc(&s->text, '=') < 0 || adt_buf_add(&s->text, s->query.p + p->value, p->value_n) < 0)
-            return sigv4_too_large(err);
+            return sigv4_no_room(err);
     }
     return 0;
 }
@@ -371,11 +376,11 @@ static int query_begin(struct adt_sigv4 *s, const char *query, size_t first, str
 static int query_end(struct adt_sigv4 *s, const char *token, struct adt_error *err)
 {
     if (adt_buf_addf(&s->text, "&X-Amz-Signature=%s", s->signature) < 0)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     if (!token)
         return 0;
     if (adt_buf_adds(&s->text, "&X-Amz-Security-Token=") < 0 || !adt_buf_grow(&s->text, 3 * strlen(token)))
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     char *d = sigv4_encode(s->text.p + s->text.len, token, strlen(token), false);
     *d = '\0';
     s->text.len = (size_t)(d - s->text.p);

@@ -188,8 +188,10 @@ int sigv4_query_read(struct adt_sigv4 *s, const char *query, struct adt_error *e
         return 0;
     if (sigv4_check_text("query", query, err) < 0)
         return -1;
-    if (n > ADT_BUF_SIGV4 / 3 || !adt_buf_grow(&s->query, 3 * n))
+    if (n > ADT_BUF_SIGV4 / 3)
         return sigv4_too_large(err);
+    if (!adt_buf_grow(&s->query, 3 * n))
+        return sigv4_no_room(err);
     for (size_t i = 0, len; i < n; i += len + 1) {
         const char *amp = memchr(query + i, '&', n - i);
         len = amp ? (size_t)(amp - query) - i : n - i;
@@ -206,7 +208,7 @@ int sigv4_query_add(struct adt_sigv4 *s, const char *name, const char *value, si
     if (!pair)
         return -1;
     if (!adt_buf_grow(&s->query, n + 3 * value_n))
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     char *base = s->query.p, *d = base + s->query.len;
     pair->key = s->query.len;
     pair->key_n = n;

@@ -143,7 +143,7 @@ static int names_write(struct adt_sigv4 *s, struct adt_error *err)
     s->names.len = 0;
     char *begin = adt_buf_grow(&s->names, room), *d = begin;
     if (!begin)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     for (size_t i = 0; i < s->field_count; i++) {
         const struct sigv4_field *f = &s->fields[i];
         if (i > 0 && f->name_n == f[-1].name_n && memcmp(f->name, f[-1].name, f->name_n) == 0)
@@ -173,7 +173,7 @@ int sigv4_fields_read(struct adt_sigv4 *s, const struct adt_sigv4_request *req, 
     s->lower.len = 0;
     char *d = adt_buf_grow(&s->lower, room);
     if (!d)
-        return sigv4_too_large(err);
+        return sigv4_no_room(err);
     for (size_t i = 0; i < req->header_count; i++) {
         size_t n = strlen(req->headers[i].name);
         if (name_lower(d, req->headers[i].name, n, err) < 0 ||

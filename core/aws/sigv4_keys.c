@@ -50,9 +50,9 @@ static int key_new(struct adt_sigv4 *s, struct sigv4_key *k, const struct adt_si
         return sigv4_refused(err);
     }
     memcpy(k->day, s->scope, sizeof k->day);
-    strcpy(k->access_key, cred->access_key);
-    strcpy(k->region, req->region);
-    strcpy(k->service, req->service);
+    memcpy(k->access_key, cred->access_key, strlen(cred->access_key) + 1);
+    memcpy(k->region, req->region, strlen(req->region) + 1);
+    memcpy(k->service, req->service, strlen(req->service) + 1);
     return 0;
 }
 

@@ -71,6 +71,8 @@ static inline char *sigv4_put(char *d, const char *s, size_t n)
 char *sigv4_hex(char *d, const unsigned char *p, size_t n);
 int sigv4_refused(struct adt_error *err);
 int sigv4_too_large(struct adt_error *err);
+int sigv4_no_room(struct adt_error *err);
+/* After a buffer could not grow. */
 
 /* sigv4_canonical.c: path and query of a canonical request. */
 

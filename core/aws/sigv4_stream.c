@@ -247,7 +247,7 @@ int adt_sigv4_stream_add(struct adt_sigv4_stream *st, const void *p, size_t n, s
 
 static int check_trailer(const struct adt_sigv4_trailer *t, const char *value, struct adt_error *err)
 {
-    if (!value || strlen(value) != t->value_n)
+    if (strlen(value) != t->value_n)
         return adt_error_set(err, ADT_USAGE, "BadTrailer", "the trailer %s is not %zu bytes long", t->name, t->value_n);
     for (const char *p = value; *p; p++)
         if (*p <= ' ' || *p > '~')
@@ -263,10 +263,10 @@ static int put_trailers(struct adt_sigv4_stream *st, const char *const *values, 
     int rc = 0;
     adt_buf_init(&block, ADT_SIGV4_TRAILERS * 2048);
     for (size_t i = 0; i < st->trailer_count && rc == 0; i++) {
-        if (check_trailer(&st->trailers[i], values ? values[i] : NULL, err) < 0)
+        const char *name = st->trailers[i].name, *value = values ? values[i] : "";
+        if (check_trailer(&st->trailers[i], value, err) < 0)
             rc = -1;
-        else if (adt_buf_addf(&block, "%s:%s\n", st->trailers[i].name, values[i]) < 0 ||
-                 adt_buf_addf(out, "%s:%s\r\n", st->trailers[i].name, values[i]) < 0)
+        else if (adt_buf_addf(&block, "%s:%s\n", name, value) < 0 || adt_buf_addf(out, "%s:%s\r\n", name, value) < 0)
             rc = adt_error_nomem(err);
     }
     if (rc == 0 && st->is_signed) {

@@ -36,16 +36,12 @@ local function parse(text)
   local head, body = text:match "^(.-)\n\n(.*)$"
   head = head or text:gsub("\n$", "")
   local first, rest = head:match "^([^\n]*)\n?(.*)$"
-  local headers, last = {}, nil
-  for line in rest:gmatch "[^\n]+" do
-    local name, value = line:match "^([^%s:]+):(.*)$"
-    if name then
-      headers[name] = headers[name] or {}
-      table.insert(headers[name], value)
-      last = headers[name]
-    else
-      last[#last] = last[#last] .. "\n" .. line
-    end
+  local headers = {}
+  -- A line that begins with a blank folds the one before; \1 keeps its break while lines are told apart.
+  for line in rest:gsub("\n([ \t])", "\1%1"):gmatch "[^\n]+" do
+    local name, value = line:match "^([^:]+):(.*)$"
+    headers[name] = headers[name] or {}
+    table.insert(headers[name], (value:gsub("\1", "\n")))
   end
   local method, target = first:match "^(%u+) (.*) HTTP/1%.1$"
   return { method = method, target = target, lines = rest, headers = headers, body = body or "" }

@@ -157,7 +157,7 @@ end
 
 --- Signs a request in its Authorization header.
 ---@param options adt.aws.SignOptions
----@return adt.http.Header[] headers to be sent, in place of the request's own of these names  # raises: usage, auth "ExpiredCredentials", config "NoOpenSSL"
+---@return adt.http.Header[] headers to be sent in place of those of their names  # raises: usage, auth "ExpiredCredentials", config "NoOpenSSL"
 function M.headers(options)
   local what = "aws.sign.headers"
   if is_anonymous(what, options, SIGN) then
