@@ -9,6 +9,7 @@
 /* One line each, so that changes do not meet. */
 /* clang-format off */
 #define ADT_MODULES(X) \
+    X(aws) \
     X(bare) \
     X(child) \
     X(clock) \

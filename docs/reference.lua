@@ -9,7 +9,7 @@ local source, out = path.join(here, "..", "lua", "adt"), path.join(here, "refere
 
 -- What recipes and scripts require; the rest is the library's own.
 local PUBLIC = {
-  adt = true, base64 = true, context = true, error = true, fs = true, hash = true, hostlist = true, http = true, job = true,
+  adt = true, ["aws.sign"] = true, base64 = true, context = true, error = true, fs = true, hash = true, hostlist = true, http = true, job = true,
   jobstep = true, json = true, log = true, metrics = true, ["metrics.grammars"] = true, ["metrics.series"] = true,
   ["metrics.store"] = true,
   node = true, ["node.check"] = true, ["node.facts"] = true, ["node.fleet"] = true, ["node.judge"] = true,

@@ -12,6 +12,7 @@ enum {
     ADT_BUF_HTTP_HEAD =
         256 << 10, /* heads of one HTTP exchange, those of informational responses and trailers included */
     ADT_BUF_HTTP_BODY = 64 << 20,  /* an HTTP response in memory unless told otherwise */
+    ADT_BUF_SIGV4 = 1 << 20,       /* each of the texts of one AWS signature */
     ADT_BUF_HTTP_WINDOW = 1 << 20, /* an HTTP response that is being pulled: more is not taken from the wire */
 };
 

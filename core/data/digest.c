@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 64 /* of every hash here */, READ_SIZE = 256 * 1024 };
+enum { READ_SIZE = 256 * 1024 };
 
 static const struct {
     const char *name;
@@ -157,25 +157,46 @@ int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out
     return rc < 0 ? refused(hash, err) : 0;
 }
 
+int adt_hmac_key_set(struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n)
+{
+    unsigned char block[ADT_HMAC_BLOCK] = {0};
+    if (n <= sizeof block) {
+        if (n)
+            memcpy(block, p, n);
+    } else if (adt_digest_add(d, p, n) < 0 || adt_digest_end(d, block) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof block; i++) {
+        key->inner[i] = block[i] ^ 0x36;
+        key->outer[i] = block[i] ^ 0x5c;
+    }
+    explicit_bzero(block, sizeof block);
+    return 0;
+}
+
+int adt_hmac(const struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n,
+             unsigned char out[static ADT_DIGEST_MAX])
+{
+    unsigned char inner[ADT_DIGEST_MAX];
+    if (adt_digest_add(d, key->inner, sizeof key->inner) < 0 || adt_digest_add(d, p, n) < 0 ||
+        adt_digest_end(d, inner) < 0)
+        return -1;
+    if (adt_digest_add(d, key->outer, sizeof key->outer) < 0 || adt_digest_add(d, inner, hashes[d->hash].size) < 0)
+        return -1;
+    return adt_digest_end(d, out);
+}
+
 int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const void *p, size_t n,
                     unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err)
 {
-    unsigned char pad[BLOCK] = {0}, inner[ADT_DIGEST_MAX];
-    if (key_n <= BLOCK)
-        memcpy(pad, key, key_n);
-    else if (adt_digest_of(hash, key, key_n, pad, err) < 0)
-        return -1;
+    struct adt_hmac_key ready;
     struct adt_digest *d = digest_take(hash, err);
     if (!d)
         return -1;
-    for (int i = 0; i < BLOCK; i++)
-        pad[i] ^= 0x36;
-    int rc = adt_digest_add(d, pad, BLOCK) | adt_digest_add(d, p, n) | adt_digest_end(d, inner);
-    for (int i = 0; i < BLOCK; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
+    int rc = adt_hmac_key_set(&ready, d, key, key_n);
     if (rc == 0)
-        rc = adt_digest_add(d, pad, BLOCK) | adt_digest_add(d, inner, hashes[hash].size) | adt_digest_end(d, out);
-    explicit_bzero(pad, sizeof pad);
+        rc = adt_hmac(&ready, d, p, n, out);
+    explicit_bzero(&ready, sizeof ready);
     digest_put(d);
     return rc < 0 ? refused(hash, err) : 0;
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 enum adt_hash { ADT_SHA256, ADT_SHA1, ADT_MD5, ADT_HASHES };
-enum { ADT_DIGEST_MAX = 32 };
+enum { ADT_DIGEST_MAX = 32, ADT_HMAC_BLOCK = 64 /* of every hash here */ };
 
 struct adt_digest;
 
@@ -37,6 +37,19 @@ int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out
 int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const void *p, size_t n,
                     unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err);
 /* RFC 2104. */
+
+/* A key made ready, for many short messages under it. Plain memory: copy it, and adt_wipe() it in the end. */
+struct adt_hmac_key {
+    unsigned char inner[ADT_HMAC_BLOCK], outer[ADT_HMAC_BLOCK];
+};
+
+int adt_hmac_key_set(struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n);
+/* Makes [p] the key of messages hashed by [d]. 0, or -1 when OpenSSL refuses. */
+
+int adt_hmac(const struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n,
+             unsigned char out[static ADT_DIGEST_MAX]);
+/* The HMAC of [p] by [d], which must be at its beginning and is there again afterwards. Allocates nothing. 0, or -1
+ * when OpenSSL refuses. */
 
 int adt_digest_file(enum adt_hash hash, const char *path, unsigned char out[static ADT_DIGEST_MAX],
                     struct adt_error *err);

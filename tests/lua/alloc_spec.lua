@@ -8,6 +8,7 @@ local hash = require "adt.hash"
 local hostlist = require "adt.hostlist"
 local json = require "adt.json"
 local process = require "adt.process"
+local sign = require "adt.aws.sign"
 local slurm = require "adt.slurm.parse"
 local support = require "support"
 local task = require "adt.task"
@@ -77,6 +78,18 @@ describe("an allocation that fails", function()
     end)
     each_allocation_fails(function()
       assert(assert(hostlist.fold { "n1", "n2" }) == "n[1-2]")
+    end)
+  end)
+
+  it("while a body is signed in pieces leaves no stream", function()
+    each_allocation_fails(function()
+      local o = { method = "PUT", url = "https://bucket.s3.amazonaws.com/key?a=b", service = "s3", region = "us-east-1", length = 9000,
+        chunk = 8192, trailers = { "x-amz-checksum-crc32" }, credentials = { access_key = "AKIDEXAMPLE", secret = "of a test" } }
+      local stream <close> = sign.stream(o)
+      local body = stream:chunk(("x"):rep(9000)) .. stream:finish { ["x-amz-checksum-crc32"] = "AAAAAA==" }
+      assert(#body == stream.length)
+      o.length, o.chunk, o.trailers = nil, nil, nil
+      assert(sign.presign(o):find("&X-Amz-Signature=", 1, true))
     end)
   end)
 
