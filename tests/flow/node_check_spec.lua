@@ -96,14 +96,17 @@ describe("`adtlua node check` as Slurm's HealthCheckProgram", function()
     assert(lfs.link(sick.path, dir / "n2", true))
     support.write(dir / "health", ([[
 #!/bin/sh
+# Not before the cluster has come up with both of its nodes.
+[ -e %s/on ] || exit 0
 # slurmd gives its script no variables; a private cluster's configuration lies nowhere else.
 SLURM_CONF=$(tr '\0' '\n' </proc/$PPID/environ | sed -n 's/^SLURM_CONF=//p')
 export SLURM_CONF
 reason=$(%s node check --within 50 --root %s/%%n 2>&1 >/dev/null) ||
     scontrol update nodename="$SLURMD_NODENAME" state=drain reason="$reason"
-]]):format(support.program(), tostring(dir)))
+]]):format(tostring(dir), support.program(), tostring(dir)))
     assert(os.execute(("chmod 755 %s %s"):format(tostring(dir), dir / "health")))
     local c <close> = cluster.start { nodes = 2, conf = { HealthCheckProgram = dir / "health", HealthCheckInterval = 5 } }
+    support.write(dir / "on", "")
     local state
     for _ = 1, 300 do
       state = c:output("sinfo", "-h", "-p", "main", "-n", "n2", "-o", "%T %E")
