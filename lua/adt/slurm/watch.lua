@@ -1,6 +1,7 @@
 --- One query for all jobs that a process follows on one cluster: soon after something has changed, seldom when nothing
 --- does. The controller answers each query under its locks, so nobody asks for himself.
 local errors = require "adt.error"
+local task = require "adt.task"
 local time = require "adt.time"
 local ctask = require "adt.c.task"
 
@@ -79,16 +80,22 @@ function Watch:query()
   self.seen, self.answers, self.due = seen, answers, first_end(jobs)
 end
 
+function Watch:ask()
+  self.asking = true
+  local _, err = errors.try(self.query, self)
+  self.asking = false
+  -- That whoever asked was cancelled is no answer for the others.
+  task.raise_if_cancelled()
+  self.at, self.err = time.monotonic(), err
+  self.spread = 0.9 + 0.2 * math.random()
+end
+
 -- Those that wait meanwhile get the same answer, or the same error.
 function Watch:refresh()
-  if self.asking then
-    while self.asking do ctask.sleep(0.01) end
-  else
-    self.asking = true
-    local _, err = errors.try(self.query, self)
-    self.at = time.monotonic()
-    self.spread = 0.9 + 0.2 * math.random()
-    self.asking, self.err = false, err
+  local before = self.at
+  while self.asking do ctask.sleep(0.01) end
+  if self.at == before then
+    self:ask()
   end
   if self.err then
     error(self.err, 0)
