@@ -109,6 +109,14 @@ describe("a job that Slurm knows", function()
     os.remove(dir / "exit.json")
     assert.same({ "unknown" }, short(of({ record { dir = "/elsewhere" } }, dir, {})))
   end)
+
+  it("is ours in a copied folder, and another run's of the same name is not", function()
+    local dir <close> = support.tempdir()
+    local look = { number = 7, dir = tostring(dir), place = "R2/jobs/train-1" }
+    local function state(job) return verdict.of(client({}), look, { record(job) }).state end
+    assert.equal("running", state { dir = "/before/R2/jobs/train-1", comment = "adtlua:R2-train-1" })
+    assert.equal("unknown", state { dir = "/before/R1/jobs/train-1", comment = "adtlua:R1-train-1" })
+  end)
 end)
 
 describe("the rank that is to blame", function()
@@ -268,6 +276,21 @@ describe("Slurm is asked", function()
       assert.equal("nobody answers", outcomes[i].error.message)
     end
     assert.equal(1, #w:jobs({ 1 })[1])
+    assert.equal(2, #c.asked)
+  end)
+
+  it("again by those who wait when whoever asked was cancelled", function()
+    local c = counting(function(_, ids) return running(ids) end)
+    local w = watch.new(c)
+    local id
+    task.all {
+      function() pcall(task.timeout, 0.005, function() w:jobs { 1 } end) end,
+      function()
+        task.sleep(0.002)
+        id = w:jobs({ 1 })[1][1].id
+      end,
+    }
+    assert.equal(1, id)
     assert.equal(2, #c.asked)
   end)
 

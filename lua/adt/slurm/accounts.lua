@@ -8,10 +8,6 @@ local M = {}
 -- Clocks of the head node and of the controller may differ, and a database may lag behind.
 local MARGIN = 30
 
-local function user()
-  return process.env "USER" or process.env "LOGNAME" or tostring(process.self().uid)
-end
-
 local function leader(jobs, key, dir)
   local best
   for _, job in ipairs(jobs) do
@@ -33,9 +29,11 @@ end
 ---@param name string of the job, for the message
 ---@return integer? number
 function M.search(client, key, dir, written, name)
-  local found = leader(client:jobs { user = user() }, key, dir)
+  local me = process.self()
+  local user = me.user or tostring(me.uid)
+  local found = leader(client:jobs { user = user }, key, dir)
   if found then return found end
-  local known = client:accounts { user = user(), since = math.floor(written) - MARGIN }
+  local known = client:accounts { user = user, since = math.floor(written) - MARGIN }
   found = known and leader(known, key, dir)
   if found then return found end
   local memory, age = client:config().memory, time.now() - written

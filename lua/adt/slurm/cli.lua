@@ -54,13 +54,13 @@ local function run(words, options)
   words.clear_env = true
   words.env = environment { SLURM_TIME_FORMAT = "%s" }
   words.check = false
-  words.timeout = options.within or ASK_WITHIN
+  words.timeout = ASK_WITHIN
   words.read_only = not options.writes or nil
   local result, err = errors.try(process.run, words)
   if result then
     return result
   elseif err.cause == "timeout" then
-    errors.raise { cause = "unknown", code = "SlurmSilent", retryable = true, message = ("%s did not answer"):format(words[1]), under = err }
+    errors.raise { cause = "unknown", code = "SlurmSilent", retryable = true, message = ("%s did not answer"):format(words[1]), inner = err }
   elseif err.cause == "usage" then
     errors.raise { cause = "config", code = "NoSlurm", message = ("%s cannot be run: %s"):format(words[1], err.message),
       hint = "run this on the cluster's head node, or give the target rest = { url = ... } (Debian: slurm-client)" }
@@ -204,16 +204,10 @@ function Cli:submitted(answer)
   return nil, text
 end
 
---- Asks whether a script would be taken, without submitting it.
+--- Asks whether a script would be taken, without submitting it. Raises Slurm's words when it would not.
 ---@param script string text
----@return string answer Slurm's words
 function Cli:test(script)
-  local words = { "sbatch", "--test-only", input = script }
-  local result = run(words)
-  if not result.ok then
-    raise("sbatch --test-only", result)
-  end
-  return said(result)
+  ask { "sbatch", "--test-only", input = script }
 end
 
 --- Ends jobs. That one has ended already is no error.
@@ -258,11 +252,10 @@ function Cli:reboot(name, reason)
 end
 
 --- What of the cluster's configuration decides how long it remembers.
----@return { memory: number, version: string, boot: integer? } memory: seconds after its end that a job is known for
+---@return { memory: number } memory: seconds after its end that a job is known for
 function Cli:config()
   local text = ask { "scontrol", "show", "config" }
-  return { memory = tonumber(text:match "MinJobAge%s*=%s*(%d+)") or 300, version = text:match "SLURM_VERSION%s*=%s*(%S+)",
-    accounts = not (text:match "AccountingStorageType%s*=%s*(%S+)" or ""):find("none", 1, true) }
+  return { memory = tonumber(text:match "MinJobAge%s*=%s*(%d+)") or 300 }
 end
 
 --- The commands found on PATH.

@@ -170,7 +170,8 @@ function M.run(target, names, argv, options)
     most = options.max_output or MAX_OUTPUT, mark = "adtlua-" .. random.hex(8) }
   local known = {}
   for _, node in ipairs(target.client:nodes()) do known[node.name] = node end
-  local keeper = process.spawn { "/bin/sh", "-c", KEEPER, "adtlua", fleet.mark, stdin = "pipe", stdout = "null", stderr = "null",
+  -- Should this be cancelled, the pipe ends with it, too.
+  local keeper <close> = process.spawn { "/bin/sh", "-c", KEEPER, "adtlua", fleet.mark, stdin = "pipe", stdout = "null", stderr = "null",
     detached = true, clear_env = true, env = cli.environment() }
   local answers = task.map(names, { at_once = AT_ONCE }, function(name)
     return at_once(known[name], name) or ask(fleet, name)

@@ -52,7 +52,7 @@ function M.new(options)
     errors.raise { cause = "usage", message = ("rest.version '%s' is no version such as v0.0.40"):format(options.version) }
   end
   return setmetatable({ kind = "rest", base = options.url or "http://localhost", socket = options.socket, token_file = options.token_file,
-    user = options.user or process.env "USER" or process.env "LOGNAME", wanted = options.version }, Rest)
+    user = options.user or process.self().user, wanted = options.version }, Rest)
 end
 
 -- --- the token -------------------------------------------------------------------------------------------------------
@@ -308,9 +308,8 @@ function Rest:submitted(answer)
   return fs.exists(answer) and math.tointeger(tonumber((fs.read(answer):match "^%d+"))) or nil
 end
 
---- slurmrestd has no question for whether it would take a job.
-function Rest:test()
-  return "slurmrestd cannot be asked whether it would take a job"
+--- slurmrestd has no question for whether it would take a job, so a plan by it knows what partitions say and no more.
+function Rest.test()
 end
 
 ---@param ids integer[]

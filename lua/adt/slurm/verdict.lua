@@ -158,12 +158,12 @@ local function running(jobs)
   return now
 end
 
--- Slurm gives numbers anew when its state was lost; a job of another folder is not ours.
+-- Slurm gives numbers anew when its state was lost; a job of another run's folder is not ours. A run's folder may have
+-- been copied, its job's place below the runs stays.
 local function ours(look, jobs)
   local mine = {}
   for _, job in ipairs(jobs) do
-    if not look.dir or not job.dir or job.dir == look.dir or path.name(job.dir) == path.name(look.dir) and job.comment
-      and job.comment:find(path.name(look.dir), 1, true) then
+    if not look.dir or not job.dir or job.dir == look.dir or look.place and job.dir:sub(-#look.place - 1) == "/" .. look.place then
       mine[#mine + 1] = job
     end
   end
@@ -198,17 +198,18 @@ end
 
 --- The state of one job.
 ---@param client table
----@param look { number: integer, dir: string? }
+---@param look { number: integer, dir: string?, place: string? } its number, its folder, and where that lies below the runs
 ---@param jobs? table[] what the controller knows; nil when it did not answer
 ---@param err? table why
 ---@return table
 function M.of(client, look, jobs, err)
-  local word = look.dir and fs.exists(look.dir) and last_word(look.dir)
+  jobs = jobs and ours(look, jobs)
+  -- Read only where Slurm has nothing to say: a job is asked for often while it runs.
+  local word = (not jobs or #jobs == 0) and look.dir and fs.exists(look.dir) and last_word(look.dir)
   if not jobs then
     if word then return explain(from_word(word, look.dir), look) end
     return { state = "unknown", retry = true, message = err.message, hint = err.hint }
   end
-  jobs = ours(look, jobs)
   if #jobs == 0 then
     if word then return explain(from_word(word, look.dir), look) end
     local why

@@ -223,10 +223,9 @@ end
 
 -- Slurm's number of a job as the claim has it, and where its last word would be.
 function Slurm:look(id)
-  local number = split(id)
+  local number, run_id, rest = split(id)
   local dir = self:folder(id)
-  local owner = dir and fs.exists(dir) and claimed(dir)
-  return { id = id, number = owner or number, dir = dir }
+  return { number = dir and claimed(dir) or number, dir = dir, place = run_id and run_id .. "/" .. rest }
 end
 
 --- The state of each job: { state = "running"|"done"|"failed"|"cancelled"|"unknown"|"absent", waiting = why it waits, ... }.
@@ -364,7 +363,7 @@ end
 -- --- nodes -----------------------------------------------------------------------------------------------------------
 
 --- The nodes of the target's partition, or of the cluster.
----@return table[] nodes { name, state, flags, reason, cpus, memory, gres, usable }
+---@return adt.slurm.Node[]
 function Slurm:nodes()
   local nodes, partition = self.client:nodes(), self.settings.partition
   if not partition then return nodes end
@@ -378,8 +377,7 @@ function Slurm:nodes()
   return found
 end
 
---- Runs a program once per node, as a step of an allocation of all nodes that can take one; an answer for each, silence
---- included.
+--- Runs a program once per node, each by a step of its own; an answer for each, silence included.
 ---@param names string[]
 ---@param argv (string|number)[]
 ---@param options? { timeout: number?, max_output: integer? }
