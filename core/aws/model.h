@@ -50,6 +50,7 @@ struct adt_aws_member {
     enum adt_aws_location location;
     enum adt_aws_time time; /* timestampFormat; ADT_AWS_TIME_ANY: the protocol's own for this location */
     bool required, flattened, xml_attribute, idempotency_token, json_value, host_label, event, streaming;
+    bool event_payload, event_header; /* of an event: it is the message's whole payload, or one of its headers */
 };
 
 struct adt_aws_shape {

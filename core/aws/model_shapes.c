@@ -40,6 +40,8 @@ static const struct trait traits[] = {
     {"jsonvalue", FLAG, MEMBER(json_value)},
     {"hostLabel", FLAG, MEMBER(host_label)},
     {"event", FLAG, MEMBER(event)},
+    {"eventpayload", FLAG, MEMBER(event_payload)},
+    {"eventheader", FLAG, MEMBER(event_header)},
     {"streaming", FLAG, MEMBER(streaming)},
     {"location", LOCATION, 0},
     {"timestampFormat", TIME, 0},

@@ -554,4 +554,5 @@ void adt_xml_rewind(struct adt_xml *x, struct adt_xml_mark mark)
     x->at = mark.at;
     x->depth = mark.depth;
     x->empty = mark.empty;
+    x->attribute_count = 0;
 }
