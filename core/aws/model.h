@@ -44,6 +44,7 @@ struct adt_aws_member {
     const char *name;                  /* "" for elements, keys and values; the shape's for inputs and outputs */
     const char *wire_name;             /* locationName, or NULL */
     const char *query_name;            /* queryName (ec2), or NULL */
+    const char *root;                  /* the element's name where this is a whole body of XML; NULL: no structure */
     const struct adt_aws_shape *shape; /* never NULL */
     const char *xml_prefix, *xml_uri;  /* xmlNamespace; NULL: none */
     const char *result_wrapper;        /* outputs of query: the element around the result; NULL: none */
