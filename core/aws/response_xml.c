@@ -6,6 +6,7 @@
 
 #include "data/xml.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Bytes of looking ahead, as a multiple of the body: enough for any real answer, too little to keep us busy. */
@@ -294,22 +295,29 @@ int adt_aws_read_xml_shape(struct adt_aws_reader *rd, const struct adt_aws_membe
     return close_reader(rd, &x, rc);
 }
 
+/* From the root into the element around the result: the one that the model names, else one called as the protocol
+ * says, where there is one. */
 static int find_wrapper(struct adt_aws_reader *rd, struct adt_xml *x, const char *name)
 {
-    char root[64];
-    size_t n = x->name_n < sizeof root ? x->name_n : sizeof root - 1;
-    memcpy(root, x->name, n);
-    root[n] = '\0';
+    char usual[128];
+    struct adt_xml_mark root = adt_xml_mark(x);
+    const char *root_name = x->name;
+    size_t root_n = x->name_n < 80 ? x->name_n : 80;
     int rc;
+    snprintf(usual, sizeof usual, "%sResult", rd->op->name);
     while ((rc = adt_xml_child(x)) == 1) {
-        if (adt_aws_name_is(name, x->name, x->name_n))
+        if (adt_aws_name_is(name ? name : usual, x->name, x->name_n))
             return 0;
         if (adt_xml_skip(x) < 0)
             return -1;
     }
-    return rc < 0
-               ? -1
-               : adt_error_set(rd->err, ADT_SERVICE, "BadXml", "there is no <%.80s> in the answer's <%s>", name, root);
+    if (rc < 0)
+        return -1;
+    if (name)
+        return adt_error_set(rd->err, ADT_SERVICE, "BadXml", "there is no <%.80s> in the answer's <%.*s>", name,
+                             (int)root_n, root_name);
+    adt_xml_rewind(x, root);
+    return 0;
 }
 
 /* Without a modelled output the text is only checked: a page of a proxy is no success. */
@@ -317,7 +325,7 @@ int adt_aws_read_xml(struct adt_aws_reader *rd, const struct adt_aws_member *out
 {
     struct adt_xml x;
     int rc = adt_aws_xml_begin(rd, &x, rd->body, rd->body_n);
-    if (rc == 0 && output && output->result_wrapper && adt_aws_reads_body(output->shape))
+    if (rc == 0 && output && rd->model->protocol == ADT_AWS_QUERY && adt_aws_reads_body(output->shape))
         rc = find_wrapper(rd, &x, output->result_wrapper);
     if (rc == 0 && output)
         rc = read_members(rd, &x, output->shape);
