@@ -60,6 +60,7 @@ struct adt_aws_shape {
     const struct adt_aws_member *members; /* in the description's order */
     size_t member_count;
     const uint16_t *by_wire; /* indices of members, sorted by the name on the wire in a body (wire_name, else name) */
+    const uint16_t *by_name; /* and by the name that callers use */
     const struct adt_aws_member *payload; /* the member that is the whole body; NULL: none */
     /* lists and maps; a list's key is NULL */
     const struct adt_aws_member *element, *key;
