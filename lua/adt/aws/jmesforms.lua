@@ -21,12 +21,12 @@ function M.truth(v)
   return not (v == NULL or v == false or v == "" or (type(v) == "table" and next(v) == nil))
 end
 
-local function same(a, b)
+function M.same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then
     return a == b
   end
   for key, value in pairs(a) do
-    if not same(value, b[key]) then
+    if not M.same(value, b[key]) then
       return false
     end
   end
@@ -77,7 +77,7 @@ M.FUNCTIONS = {
       bad_type("contains", where, "an array or a string")
     end
     for _, v in ipairs(where) do
-      if same(v, what) then
+      if M.same(v, what) then
         return true
       end
     end
@@ -219,9 +219,9 @@ local ORDER = {
 
 function M.comparison(operator, left, right)
   if operator == "==" then
-    return function(v) return same(left(v), right(v)) end
+    return function(v) return M.same(left(v), right(v)) end
   elseif operator == "!=" then
-    return function(v) return not same(left(v), right(v)) end
+    return function(v) return not M.same(left(v), right(v)) end
   end
   local order = ORDER[operator]
   return function(v)
