@@ -14,6 +14,7 @@
     X(bare) \
     X(child) \
     X(clock) \
+    X(data) \
     X(error) \
     X(fault) \
     X(file) \
