@@ -10,6 +10,7 @@
 /* clang-format off */
 #define ADT_MODULES(X) \
     X(aws) \
+    X(awsprofile) \
     X(bare) \
     X(child) \
     X(clock) \
