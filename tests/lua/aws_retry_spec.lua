@@ -190,7 +190,9 @@ describe("the adaptive mode", function()
     p:failed(p:call("ec2", "always"), status(400, "Throttling"))
     local rate = p.limit.fill
     assert(rate > 5 and rate < 8, rate)
-    local first, second = p:admit(), p:admit()
+    local first = 0
+    while first == 0 do first = p:admit() end
+    local second = p:admit()
     assert.is_true(math.abs(second - first - 1 / rate) < 1e-9)
   end)
 
