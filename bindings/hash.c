@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static enum adt_hash check_hash(lua_State *L, int arg)
+enum adt_hash adtL_checkhash(lua_State *L, int arg)
 {
     static const char *const names[ADT_HASHES + 1] = {"sha256", "sha1", "md5", "crc32", "crc32c", "crc64nvme", NULL};
     return (enum adt_hash)luaL_checkoption(L, arg, NULL, names);
@@ -33,7 +33,7 @@ static int hash_digest(lua_State *L)
     struct adt_error err;
     unsigned char out[ADT_DIGEST_MAX];
     size_t n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     const char *text = luaL_checklstring(L, 2, &n);
     if (adt_digest_of(hash, text, n, out, &err) < 0)
         return adtL_fail(L, &err);
@@ -46,7 +46,7 @@ static int hash_hmac(lua_State *L)
     struct adt_error err;
     unsigned char out[ADT_DIGEST_MAX];
     size_t n, key_n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     luaL_argcheck(L, hash < ADT_CRC32, 1, "a CRC is no hash");
     const char *key = luaL_checklstring(L, 2, &key_n), *text = luaL_checklstring(L, 3, &n);
     if (adt_digest_hmac(hash, key, key_n, text, n, out, &err) < 0)
@@ -86,7 +86,7 @@ static int hash_file(lua_State *L)
 {
     struct adt_error err;
     size_t n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     const char *path = adtL_checktext(L, 2, &n);
     lua_settop(L, RAW);
     adtL_checkwait(L, "hash");
@@ -128,7 +128,7 @@ struct ltally *adtL_checktally(lua_State *L, int arg)
 static int hash_new(lua_State *L)
 {
     struct adt_error err;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     struct ltally *u = adtL_newhandle(L, sizeof *u, ADTL_TALLY, 0);
     u->hash = hash;
     u->d = adt_digest_new(hash, &err);

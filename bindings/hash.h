@@ -13,6 +13,9 @@ struct ltally {
     enum adt_hash hash;
 };
 
+enum adt_hash adtL_checkhash(lua_State *L, int arg);
+/* By its name, as adt.hash has it. */
+
 struct ltally *adtL_checktally(lua_State *L, int arg);
 /* Raises for anything else, and for one that is closed. */
 

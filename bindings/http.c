@@ -3,7 +3,9 @@
 
 #include "adtL.h"
 #include "file.h"
+#include "hash.h"
 #include "modules.h"
+#include "upload.h"
 
 #include <string.h>
 
@@ -18,7 +20,7 @@ struct ltransfer {
     struct adt_transfer *t; /* NULL: closed */
 };
 
-enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_COUNT = 3 };
+enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_TALLY, UV_COUNT = 4 };
 
 static char client_key; /* registry: the engine's client */
 
@@ -95,7 +97,21 @@ static void read_headers(lua_State *L, struct adt_http_request *r)
     r->headers = lines;
 }
 
-/* Leaves the body on the stack: a string, a file, true (it is pushed) or nil. */
+static ssize_t read_upload(void *arg, char *p, size_t n, struct adt_error *err)
+{
+    struct lupload *u = arg;
+    if (u->up)
+        return adt_upload_read(u->up, p, n, err);
+    return adt_error_set(err, ADT_USAGE, "Closed", "the upload was closed while it was being sent");
+}
+
+static int add_to_tally(void *arg, const void *p, size_t n)
+{
+    struct ltally *u = arg;
+    return u->d ? adt_digest_add(u->d, p, n) : -1;
+}
+
+/* Leaves the body on the stack: a string, a file, an upload, true (it is pushed) or nil. */
 static void read_body(lua_State *L, struct adt_http_request *r)
 {
     size_t n;
@@ -108,12 +124,18 @@ static void read_body(lua_State *L, struct adt_http_request *r)
     } else if (kind == LUA_TBOOLEAN) {
         r->source = ADT_HTTP_PUSHED;
         r->size = adtL_optinteger(L, 1, "size", -1);
+    } else if (luaL_testudata(L, -1, ADTL_UPLOAD)) {
+        struct lupload *u = adtL_checkupload(L, -1);
+        r->source = ADT_HTTP_CALLED;
+        r->size = (int64_t)adt_upload_length(u->up);
+        r->read = read_upload;
+        r->read_arg = u;
     } else if (kind != LUA_TNIL) {
         r->source = ADT_HTTP_FROM_FILE;
         r->body_fd = adtL_tofd(L, -1);
         r->size = adtL_optinteger(L, 1, "size", -1);
         if (r->body_fd < 0 || r->size < 0)
-            luaL_error(L, "option 'body' must be a string, true, or an open file and 'size'");
+            luaL_error(L, "option 'body' must be a string, true, an upload, or an open file and 'size'");
     }
 }
 
@@ -130,13 +152,24 @@ static void read_sink(lua_State *L, struct adt_http_request *r)
     }
 }
 
-/* start{ url, method, headers = { "Name: value" }, body = string|file|true, size, to = file|true, max_body, unix,
- * proxy, ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
+/* Leaves the tally on the stack, or nil. */
+static void read_tally(lua_State *L, struct adt_http_request *r)
+{
+    if (lua_getfield(L, 1, "tally") == LUA_TNIL)
+        return;
+    if (r->sink != ADT_HTTP_TO_FILE)
+        luaL_error(L, "option 'tally' is for a body that goes to a file");
+    r->written = add_to_tally;
+    r->written_arg = adtL_checktally(L, -1);
+}
+
+/* start{ url, method, headers = { "Name: value" }, body = string|file|upload|true, size, to = file|true,
+ * tally, max_body, unix, proxy, ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
 static int http_start(lua_State *L)
 {
     static const char *const known[] = {"url",      "method",     "headers",    "body",  "size",    "to",    "max_body",
                                         "unix",     "proxy",      "ca",         "http",  "connect", "first", "idle",
-                                        "insecure", "compressed", "idempotent", "total", NULL};
+                                        "insecure", "compressed", "idempotent", "total", "tally",   NULL};
     struct adt_http_request r = {0};
     struct adt_error err;
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -156,7 +189,8 @@ static int http_start(lua_State *L)
     r.total = read_limit(L, "total");
     read_body(L, &r);
     read_sink(L, &r);
-    int sink = lua_gettop(L), body = sink - 1;
+    read_tally(L, &r);
+    int tally = lua_gettop(L), sink = tally - 1, body = tally - 2;
     struct adt_http *h = push_client(L, &err);
     if (!h)
         return adtL_fail(L, &err);
@@ -167,6 +201,8 @@ static int http_start(lua_State *L)
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushvalue(L, sink);
     lua_setiuservalue(L, -2, UV_SINK);
+    lua_pushvalue(L, tally);
+    lua_setiuservalue(L, -2, UV_TALLY);
     u->t = adt_http_start(h, &r, &err);
     return u->t ? 1 : adtL_fail(L, &err);
 }
