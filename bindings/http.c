@@ -8,6 +8,7 @@
 #include "upload.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define CLIENT "adt.http.client"
 #define TRANSFER "adt.http"
@@ -16,11 +17,23 @@ struct lclient {
     struct adt_http *h; /* NULL: closed */
 };
 
-struct ltransfer {
-    struct adt_transfer *t; /* NULL: closed */
+enum { TALLIES = 8, HEADER_N = 40 };
+
+/* Counts in the body if the response has the header; "": in any case. */
+struct tally {
+    char header[HEADER_N];
+    struct ltally *tally;
 };
 
-enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_TALLY, UV_COUNT = 4 };
+struct ltransfer {
+    struct adt_transfer *t; /* NULL: closed */
+    struct tally tallies[TALLIES];
+    size_t count;
+    bool chosen;
+    struct ltally *tally; /* the first that counts, once [chosen] */
+};
+
+enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_TALLIES, UV_COUNT = 4 };
 
 static char client_key; /* registry: the engine's client */
 
@@ -105,10 +118,32 @@ static ssize_t read_upload(void *arg, char *p, size_t n, struct adt_error *err)
     return adt_error_set(err, ADT_USAGE, "Closed", "the upload was closed while it was being sent");
 }
 
+static bool has_header(const struct adt_http_response *r, const char *name)
+{
+    size_t n = strlen(name);
+    const char *p = r->head, *end = p + r->head_n;
+    while (p && p < end) {
+        if ((size_t)(end - p) > n && p[n] == ':' && !strncasecmp(p, name, n))
+            return true;
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    return n == 0;
+}
+
 static int add_to_tally(void *arg, const void *p, size_t n)
 {
-    struct ltally *u = arg;
-    return u->d ? adt_digest_add(u->d, p, n) : -1;
+    struct ltransfer *u = arg;
+    if (!u->chosen) {
+        struct adt_http_response r;
+        adt_transfer_response(u->t, &r);
+        for (size_t i = 0; i < u->count && !u->tally; i++)
+            u->tally = has_header(&r, u->tallies[i].header) ? u->tallies[i].tally : NULL;
+        u->chosen = true;
+    }
+    if (!u->tally)
+        return 0;
+    return u->tally->d ? adt_digest_add(u->tally->d, p, n) : -1;
 }
 
 /* Leaves the body on the stack: a string, a file, an upload, true (it is pushed) or nil. */
@@ -152,19 +187,33 @@ static void read_sink(lua_State *L, struct adt_http_request *r)
     }
 }
 
-/* Leaves the tally on the stack, or nil. */
-static void read_tally(lua_State *L, struct adt_http_request *r)
+/* Leaves a list of { header, tally }, which keeps the tallies alive, or nil on the stack. */
+static size_t read_tallies(lua_State *L, const struct adt_http_request *r, struct tally *out)
 {
-    if (lua_getfield(L, 1, "tally") == LUA_TNIL)
-        return;
-    if (r->sink != ADT_HTTP_TO_FILE)
-        luaL_error(L, "option 'tally' is for a body that goes to a file");
-    r->written = add_to_tally;
-    r->written_arg = adtL_checktally(L, -1);
+    if (lua_getfield(L, 1, "tallies") == LUA_TNIL)
+        return 0;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    size_t count = lua_rawlen(L, -1);
+    if (r->sink != ADT_HTTP_TO_FILE || count > TALLIES)
+        luaL_error(L, "option 'tallies' is for a body that goes to a file, and has at most %d", TALLIES);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        const char *header = adtL_checktext(L, -2, NULL);
+        if (strlen(header) >= HEADER_N)
+            luaL_error(L, "option 'tallies' has a header that is too long");
+        strcpy(out[i].header, header);
+        out[i].tally = adtL_checktally(L, -1);
+        lua_pop(L, 3);
+    }
+    return count;
 }
 
 /* start{ url, method, headers = { "Name: value" }, body = string|file|upload|true, size, to = file|true,
- * tally, max_body, unix, proxy, ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
+ * tallies = { { header, tally } }, max_body, unix, proxy, ca, insecure, compressed, idempotent, http, connect, first,
+ * idle, total } -> handle */
 static int http_start(lua_State *L)
 {
     static const char *const known[] = {"url",      "method",     "headers",    "body",  "size",    "to",    "max_body",
@@ -189,8 +238,9 @@ static int http_start(lua_State *L)
     r.total = read_limit(L, "total");
     read_body(L, &r);
     read_sink(L, &r);
-    read_tally(L, &r);
-    int tally = lua_gettop(L), sink = tally - 1, body = tally - 2;
+    struct tally tallies[TALLIES];
+    size_t count = read_tallies(L, &r, tallies);
+    int list = lua_gettop(L), sink = list - 1, body = list - 2;
     struct adt_http *h = push_client(L, &err);
     if (!h)
         return adtL_fail(L, &err);
@@ -201,8 +251,13 @@ static int http_start(lua_State *L)
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushvalue(L, sink);
     lua_setiuservalue(L, -2, UV_SINK);
-    lua_pushvalue(L, tally);
-    lua_setiuservalue(L, -2, UV_TALLY);
+    lua_pushvalue(L, list);
+    lua_setiuservalue(L, -2, UV_TALLIES);
+    if ((u->count = count)) {
+        memcpy(u->tallies, tallies, count * sizeof *tallies);
+        r.written = add_to_tally;
+        r.written_arg = u;
+    }
     u->t = adt_http_start(h, &r, &err);
     return u->t ? 1 : adtL_fail(L, &err);
 }

@@ -71,7 +71,7 @@ local function start(r, left)
     compressed = r.compressed, idempotent = r.idempotent, http = r.http, max_body = r.max_body,
     connect = r.timeout.connect, first = r.timeout.first, idle = r.timeout.idle, total = left,
     body = r.source and true or r.upload or r.file and r.file.c or r.body, size = r.file and r.file:size() or r.body_size,
-    to = r.sink and r.sink.c or r.pull or nil, tally = r.tally and r.tally.c,
+    to = r.sink and r.sink.c or r.pull or nil, tallies = r.tallies,
   }
   local ok, handle, err = pcall(chttp.start, given)
   if not ok then
@@ -195,7 +195,10 @@ local function open_files(r)
     r.source, r.body = r.body, nil
   end
   if type(r.to) == "table" and r.to.open then
-    r.sink, r.tally = r.to.open, r.to.tally
+    r.sink, r.tallies = r.to.open, r.to.tallies and {}
+    for i, choice in ipairs(r.to.tallies or {}) do
+      r.tallies[i] = { choice[1], choice[2].c }
+    end
   elseif type(r.to) == "table" then
     r.target = path.check(r.to.file)
     r.part = path.join(path.dir(r.target), ".adt-" .. random.hex(8) .. ".part")
@@ -292,7 +295,7 @@ function M.request(options)
   local response = exchange(r)
   if r.pull and response.ok then
     for bytes in pieces(r) do
-      r.to(bytes)
+      r.to(bytes, response)
     end
   else
     response.body = r.pull and collect(r) or r.handle:take()

@@ -16,14 +16,14 @@ local M = {}
 ---@field file? string written under another name beside it, which it gets when it is complete
 ---@field mode? integer permissions of that file, default 384 (0600)
 ---@field open? adt.File instead of `file`: written from where it stands, and left open, complete or not
----@field tally? adt.Tally counts in what is written to `open`
+---@field tallies? { [1]: string, [2]: adt.Tally }[] the first whose header the response has ("": any) counts in what is written to `open`
 
 ---@class adt.http.Options
 ---@field method? string default "GET", with a body "POST"
 ---@field headers? table<string, string|number|adt.Secret|string[]> a list sends the header several times
 ---@field body? string|(fun(): string?)|{ file: string }|{ upload: adt.c.Upload } a function is asked for the next piece until it gives nil
 ---@field body_size? integer bytes that a body from a function has; without it HTTP/1.1 sends it chunked
----@field to? adt.http.Sink|fun(chunk: string) where the body of a 2xx response goes; default: into .body
+---@field to? adt.http.Sink|fun(chunk: string, response: adt.http.Response) where the body of a 2xx response goes; default: into .body
 ---@field max_body? integer bytes; more is an error. Default 64 MiB for .body, none with `to`
 ---@field timeout? number|adt.http.Timeout a number is the total
 ---@field unix? string path of a UNIX socket to connect to; the URL's host goes into the Host header alone
@@ -140,15 +140,15 @@ end
 local function check_sink(what, options)
   local to = check_type(what, options, "to", "function", "table")
   if type(to) == "table" then
-    errors.check_options(what .. ": to", to, { "file", "mode", "open", "tally" })
+    errors.check_options(what .. ": to", to, { "file", "mode", "open", "tallies" })
     check_type(what .. ": to", to, "file", "string")
     check_type(what .. ": to", to, "mode", "integer")
     check_type(what .. ": to", to, "open", "table")
-    check_type(what .. ": to", to, "tally", "table")
+    check_type(what .. ": to", to, "tallies", "table")
     if (to.file == nil) == (to.open == nil) then
       usage(what .. ": to.file names the file to write, or to.open is one")
-    elseif to.tally and not to.open then
-      usage(what .. ": to.tally is for to.open")
+    elseif to.tallies and not to.open then
+      usage(what .. ": to.tallies is for to.open")
     end
   end
   return to

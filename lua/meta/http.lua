@@ -33,7 +33,7 @@ function Http:close() end
 ---@field body? string|adt.c.File|adt.c.Upload|true
 ---@field size? integer of the body; needed for a file
 ---@field to? adt.c.File|true
----@field tally? adt.c.Tally counts in what is written to the file
+---@field tallies? { [1]: string, [2]: adt.c.Tally }[] the first whose header the response has ("": any) counts in what is written to the file
 ---@field max_body? integer
 ---@field unix? string
 ---@field proxy? string "": none
