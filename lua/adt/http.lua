@@ -231,10 +231,16 @@ local function exchange(r)
   while true do
     local left = total > 0 and math.max(0.001, total - (clock.monotonic() - began)) or 0
     r.handle = start(r, left)
-    go_on(r.handle, r, r.pull and "head" or "end")
+    local head = type(r.to) == "table" and r.to.head
+    go_on(r.handle, r, (r.pull or head) and "head" or "end")
     local response = fill({ url = r.url, redirects = redirects }, r.handle)
     local location = REDIRECT[response.status] and redirects < r.follow and response.headers.location
     if not location then
+      if head then
+        if response.ok then head(response) end
+        go_on(r.handle, r, "end")
+        fill(response, r.handle)
+      end
       return response
     end
     r.handle:close()

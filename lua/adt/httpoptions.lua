@@ -17,6 +17,7 @@ local M = {}
 ---@field mode? integer permissions of that file, default 384 (0600)
 ---@field open? adt.File instead of `file`: written from where it stands, and left open, complete or not
 ---@field tallies? { [1]: string, [2]: adt.Tally }[] the first whose header the response has ("": any) counts in what is written to `open`
+---@field head? fun(response: adt.http.Response) called when the head of a 2xx response is there, also if its body breaks off
 
 ---@class adt.http.Options
 ---@field method? string default "GET", with a body "POST"
@@ -140,11 +141,12 @@ end
 local function check_sink(what, options)
   local to = check_type(what, options, "to", "function", "table")
   if type(to) == "table" then
-    errors.check_options(what .. ": to", to, { "file", "mode", "open", "tallies" })
+    errors.check_options(what .. ": to", to, { "file", "mode", "open", "tallies", "head" })
     check_type(what .. ": to", to, "file", "string")
     check_type(what .. ": to", to, "mode", "integer")
     check_type(what .. ": to", to, "open", "table")
     check_type(what .. ": to", to, "tallies", "table")
+    check_type(what .. ": to", to, "head", "function")
     if (to.file == nil) == (to.open == nil) then
       usage(what .. ": to.file names the file to write, or to.open is one")
     elseif to.tallies and not to.open then

@@ -14,6 +14,7 @@ local sign = require "adt.aws.sign"
 local M = {}
 
 local SMALL = 1024 * 1024 -- bytes of a file that is read at once, and of a text that is hashed whatever the scheme
+local PIECE = 1024 * 1024
 local HEADER = "x-amz-checksum-"
 
 --- Checksums by their names here. CRC-32 is the default: no server that knows any does not know it.
@@ -87,7 +88,14 @@ local function digest_of(source, name)
   return source.known[name]
 end
 
--- What is taken from a pull, noted.
+local function check_same(source)
+  local st = fs.stat(source.file)
+  if not st or st.size ~= source.size or st.mtime ~= source.mtime then
+    changed(source)
+  end
+end
+
+-- The next piece of a pull, noted.
 local function pulled(source)
   source.begun = true
   local piece = source.pull()
@@ -95,6 +103,30 @@ local function pulled(source)
     usage(("the body's function must give strings, not a %s"):format(type(piece)))
   end
   return piece
+end
+
+-- The pieces of a pull, or of a file that is watched on its way; nil at the end.
+local function pieces(o)
+  local source, done, opened = o.source, 0, nil
+  if source.kind == "file" then
+    opened = file.open(source.file)
+  end
+  return function()
+    local piece
+    if opened then
+      piece = opened:read(PIECE)
+    else
+      piece = pulled(source)
+    end
+    if piece then
+      done = done + #piece
+      if o.progress then o.progress(done, source.size) end
+    elseif opened then
+      opened:close()
+      check_same(source)
+    end
+    return piece
+  end
 end
 
 -- --- the choice ------------------------------------------------------------------------------------------------------
@@ -108,6 +140,7 @@ end
 ---@field supported? boolean the operation takes a checksum (requestAlgorithmMember)
 ---@field required? boolean the operation asks for one (checksum_required)
 ---@field sign_body? boolean default: unless it travels over TLS
+---@field progress? fun(done: integer, total: integer) called as the pieces of a file or a function go out
 ---@field trailers? boolean the server knows trailers; else a file is read once more beforehand. Default: over TLS
 
 ---@class adt.aws.Prepared
@@ -146,12 +179,12 @@ local function header_of(name, raw)
   return { name = HEADER .. name, value = base64.encode(raw) }
 end
 
--- In one piece, whose checksum is known before it is sent.
+-- A text, whose checksum is known before it is sent.
 local function whole(o, checksum, is_signed)
   local source = o.source
   return {
     headers = checksum and { header_of(checksum, digest_of(source, checksum)) } or {},
-    signed = false, body = source.text or { file = source.file }, payload = not is_signed and "unsigned" or nil,
+    signed = false, body = source.text, payload = not is_signed and "unsigned" or nil,
   }
 end
 
@@ -175,14 +208,14 @@ local function stream_of(o, is_signed, headers, trailer)
   return stream
 end
 
--- A pull in the encoding of a stream, piece by piece.
-local function encoded(source, stream, trailer)
+-- Pieces in the encoding of a stream.
+local function encoded(next_piece, stream, trailer)
   local tally, ended = trailer and hash.new(trailer), false
   return function()
     if ended then
       return nil
     end
-    local piece = pulled(source)
+    local piece = next_piece()
     if piece then
       if tally then tally:add(piece) end
       return stream:chunk(piece)
@@ -199,8 +232,8 @@ local function chunked(o, is_signed, checksum, trailer)
   end
   local stream = stream_of(o, is_signed, headers, trailer and checksum)
   local out = { headers = headers, signed = true }
-  if source.kind == "pull" then
-    out.body, out.body_size = encoded(source, stream, trailer and checksum), stream.length
+  if source.kind == "pull" or o.progress then
+    out.body, out.body_size = encoded(pieces(o), stream, trailer and checksum), stream.length
     return out
   end
   local opened <close> = file.open(source.file)
@@ -214,16 +247,14 @@ end
 -- As the bytes are, vouched for by a checksum at most.
 local function plain(o, checksum)
   local source = o.source
-  if source.kind == "pull" then
-    return { headers = {}, signed = false, payload = "unsigned", body = function() return pulled(source) end,
-      body_size = source.size }
+  local out = { headers = {}, signed = false, payload = "unsigned" }
+  if checksum then
+    out.headers[1] = header_of(checksum, digest_of(source, checksum))
   end
-  local out = whole(o, checksum, false)
-  out.check = function()
-    local st = fs.stat(source.file)
-    if not st or st.size ~= source.size or st.mtime ~= source.mtime then
-      changed(source)
-    end
+  if source.kind == "pull" or o.progress then
+    out.body, out.body_size = pieces(o), source.size
+  else
+    out.body, out.check = { file = source.file }, function() check_same(source) end
   end
   return out
 end
@@ -277,7 +308,8 @@ M.PREFERENCE = { "crc64nvme", "crc32c", "crc32", "sha1", "sha256" }
 function M.announced(headers)
   for _, name in ipairs(M.PREFERENCE) do
     local value = headers[HEADER .. name]
-    if value and not value:find "%-%d+$" then
+    if value then
+      if value:find "%-%d+$" then return nil end
       return name, value
     end
   end
