@@ -218,7 +218,7 @@ static int http_start(lua_State *L)
 {
     static const char *const known[] = {"url",      "method",     "headers",    "body",  "size",    "to",    "max_body",
                                         "unix",     "proxy",      "ca",         "http",  "connect", "first", "idle",
-                                        "insecure", "compressed", "idempotent", "total", "tally",   NULL};
+                                        "insecure", "compressed", "idempotent", "total", "tallies", NULL};
     struct adt_http_request r = {0};
     struct adt_error err;
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -120,6 +120,7 @@ local function pieces(o)
     end
     if piece then
       done = done + #piece
+      if opened and done > source.size then changed(source) end
       if o.progress then o.progress(done, source.size) end
     elseif opened then
       opened:close()
