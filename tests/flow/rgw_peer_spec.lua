@@ -37,7 +37,7 @@ end
 
 describe("a private RADOS Gateway", function()
   it("judges our signatures over HTTP and TLS, and stands beside another", function()
-    local a, b = nil, nil
+    local a, b
     do
       local first <close> = rgwpeer.start()
       local second <close> = rgwpeer.start()

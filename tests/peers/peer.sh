@@ -73,6 +73,7 @@ launch() {
 came_up() {
     local name=$1 seconds=$2 pid
     shift 2
+    # shellcheck disable=SC2317 # await calls it
     ready_or_dead() { "$@" || ! kill -0 "$(<"$DIR/run/$name.pid")" 2>/dev/null; }
     if await "$seconds" ready_or_dead "$@" && pid_of "$name"; then
         return 0
