@@ -1,11 +1,13 @@
 /* awsmodel.c - adt.c.awsmodel: service models, and what they say of requests and responses */
-#include "adtL.h"
-#include "aws/model.h"
+#include "awsmodel.h"
+#include "aws/protocol.h"
 #include "modules.h"
+#include "values.h"
 
 #include <string.h>
 
 #define MODEL "adt.aws.model"
+#define REQUEST "adt.aws.request"
 
 struct lmodel {
     struct adt_aws_model *m; /* NULL: closed */
@@ -19,15 +21,14 @@ static int model_close(lua_State *L)
     return 0;
 }
 
-static const struct adt_aws_model *check_model(lua_State *L)
+const struct adt_aws_model *adtL_checkmodel(lua_State *L)
 {
     struct lmodel *u = luaL_checkudata(L, 1, MODEL);
     luaL_argcheck(L, u->m, 1, "the model is closed");
     return u->m;
 }
 
-/* The operation that the argument names; raises when there is none. */
-static const struct adt_aws_operation *check_operation(lua_State *L, const struct adt_aws_model *m, int arg)
+const struct adt_aws_operation *adtL_checkoperation(lua_State *L, const struct adt_aws_model *m, int arg)
 {
     const struct adt_aws_operation *op = adt_aws_model_operation(m, adtL_checktext(L, arg, NULL));
     luaL_argcheck(L, op, arg, "the service has no such operation");
@@ -67,7 +68,7 @@ static int model_metadata(lua_State *L)
         [ADT_AWS_QUERY] = "query",         [ADT_AWS_EC2] = "ec2",           [ADT_AWS_JSON] = "json",
         [ADT_AWS_REST_JSON] = "rest-json", [ADT_AWS_REST_XML] = "rest-xml",
     };
-    const struct adt_aws_model *m = check_model(L);
+    const struct adt_aws_model *m = adtL_checkmodel(L);
     lua_createtable(L, 0, 10);
     set_text(L, "protocol", protocols[m->protocol]);
     set_text(L, "service_id", m->service_id);
@@ -85,7 +86,7 @@ static int model_metadata(lua_State *L)
 /* model:operations() -> sorted names */
 static int model_operations(lua_State *L)
 {
-    const struct adt_aws_model *m = check_model(L);
+    const struct adt_aws_model *m = adtL_checkmodel(L);
     lua_createtable(L, (int)m->operation_count, 0);
     for (size_t i = 0; i < m->operation_count; i++) {
         lua_pushstring(L, m->operations[i].name);
@@ -125,7 +126,7 @@ static void set_members(lua_State *L, const char *field, const struct adt_aws_me
 /* model:operation(name) -> nil | table */
 static int model_operation(lua_State *L)
 {
-    const struct adt_aws_operation *op = adt_aws_model_operation(check_model(L), adtL_checktext(L, 2, NULL));
+    const struct adt_aws_operation *op = adt_aws_model_operation(adtL_checkmodel(L), adtL_checktext(L, 2, NULL));
     if (!op)
         return 0;
     lua_createtable(L, 0, 18);
@@ -152,13 +153,82 @@ static int model_operation(lua_State *L)
     return 1;
 }
 
+/* --- requests ----------------------------------------------------------------------------------------------------- */
+
+/* Owned by Lua, since walking its tables may raise. */
+struct lrequest {
+    struct adt_value_builder *params;
+    struct adt_aws_request r;
+};
+
+static int request_close(lua_State *L)
+{
+    struct lrequest *u = lua_touserdata(L, 1);
+    adt_value_builder_free(u->params);
+    adt_aws_request_free(&u->r);
+    u->params = NULL;
+    return 0;
+}
+
+static void set_bytes(lua_State *L, const char *field, const struct adt_buf *b)
+{
+    lua_pushlstring(L, b->p ? b->p : "", b->len);
+    lua_setfield(L, -2, field);
+}
+
+static int push_request(lua_State *L, const struct adt_aws_request *r)
+{
+    lua_createtable(L, 0, 7);
+    set_text(L, "method", r->method);
+    set_bytes(L, "path", &r->path);
+    set_bytes(L, "query", &r->query);
+    set_bytes(L, "host_prefix", &r->host_prefix);
+    set_flag(L, "streaming", r->streaming);
+    if (r->has_body)
+        set_bytes(L, "body", &r->body);
+    lua_createtable(L, 0, (int)r->header_count);
+    for (size_t i = 0; i < r->header_count; i++)
+        set_text(L, r->headers[i].name, r->headers[i].value);
+    lua_setfield(L, -2, "headers");
+    return 1;
+}
+
+/* model:request(operation, params|nil, token|nil) -> { method, path, query, host_prefix, headers, body, streaming }
+ * | nil, err */
+static int model_request(lua_State *L)
+{
+    const struct adt_aws_model *m = adtL_checkmodel(L);
+    const struct adt_aws_operation *op = adtL_checkoperation(L, m, 2);
+    struct adt_aws_request_options opt = {.token = lua_isnoneornil(L, 4) ? NULL : adtL_checktext(L, 4, NULL)};
+    lua_settop(L, 4);
+    struct lrequest *u = adtL_newhandle(L, sizeof *u, REQUEST, 0);
+    lua_toclose(L, -1);
+    struct lwriter *w = adtL_newwriter(L, 1);
+    w->reveal = true;
+    if (!lua_isnil(L, 3)) {
+        if (!(u->params = adt_value_builder_new(4 * (size_t)ADT_AWS_REQUEST_MAX, &w->err)) ||
+            adtL_walk(L, 3, w, ADT_AWS_DEPTH + 1, &adt_value_events, u->params) < 0)
+            return adtL_fail(L, &w->err);
+    }
+    const struct adt_value *params = u->params ? adt_value_built(u->params) : NULL;
+    if (adt_aws_request_build(m, op, params, &opt, &u->r, &w->err) < 0)
+        return adtL_fail(L, &w->err);
+    return push_request(L, &u->r);
+}
+
 int luaopen_adt_c_awsmodel(lua_State *L)
 {
     static const luaL_Reg meta[] = {{"__gc", model_close}, {"__close", model_close}, {NULL, NULL}};
+    static const luaL_Reg request_meta[] = {{"__gc", request_close}, {"__close", request_close}, {NULL, NULL}};
     static const luaL_Reg methods[] = {
-        {"metadata", model_metadata}, {"operations", model_operations}, {"operation", model_operation}, {NULL, NULL}};
+        {"metadata", model_metadata},          {"operations", model_operations},
+        {"operation", model_operation},        {"request", model_request},
+        {"response", adtL_model_response},     {"failure", adtL_model_failure},
+        {"is_failure", adtL_model_is_failure}, {NULL, NULL},
+    };
     static const luaL_Reg functions[] = {{"load", awsmodel_load}, {NULL, NULL}};
     adtL_newclass(L, MODEL, meta, methods);
+    adtL_newclass(L, REQUEST, request_meta, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -11,6 +11,7 @@
 #define ADT_MODULES(X) \
     X(aws) \
     X(awsmodel) \
+    X(awsprofile) \
     X(bare) \
     X(child) \
     X(clock) \

@@ -27,6 +27,17 @@ static bool lists(const struct adt_value *list, const char *text)
     return false;
 }
 
+/* Old descriptions name the payload where the shape is referred to. */
+static int adopt_payload(struct adt_aws_loader *l, const char *where, const struct adt_value *ref)
+{
+    const struct adt_value *payload = adt_value_field(ref, "payload");
+    struct adt_aws_shape *s = adt_aws_loader_find(l, adt_value_field(ref, "shape"))->shape;
+    if (!payload || payload->type != ADT_VALUE_STRING || s->payload)
+        return 0;
+    s->payload = adt_aws_shape_member(s, payload->string.p, payload->string.n);
+    return s->payload ? 0 : adt_aws_loader_bad(l, where, "the payload '%.80s' is no member", payload->string.p);
+}
+
 static int read_inout(struct adt_aws_loader *l, const char *where, const struct adt_value *ref,
                       const struct adt_aws_member **out)
 {
@@ -41,7 +52,7 @@ static int read_inout(struct adt_aws_loader *l, const char *where, const struct 
     if (m->shape->type != ADT_AWS_STRUCTURE)
         return adt_aws_loader_bad(l, where, "its input or output '%.80s' is no structure", m->name);
     *out = m;
-    return 0;
+    return adopt_payload(l, where, ref);
 }
 
 /* A shape that an operation lists as an error is one, whatever it says of itself. */

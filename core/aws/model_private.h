@@ -41,7 +41,8 @@ const struct adt_aws_entry *adt_aws_loader_find(const struct adt_aws_loader *l, 
 
 int adt_aws_loader_reference(struct adt_aws_loader *l, const char *where, const struct adt_value *ref,
                              struct adt_aws_member *out);
-/* A reference to a shape, the shape's own traits merged in. Its name is left to the caller. */
+/* A reference to a shape, the shape's own traits merged in. A member's name is there already; inputs and outputs get
+ * theirs afterwards. */
 
 int adt_aws_loader_operations(struct adt_aws_loader *l, const struct adt_value *operations);
 

@@ -40,6 +40,8 @@ static const struct trait traits[] = {
     {"jsonvalue", FLAG, MEMBER(json_value)},
     {"hostLabel", FLAG, MEMBER(host_label)},
     {"event", FLAG, MEMBER(event)},
+    {"eventpayload", FLAG, MEMBER(event_payload)},
+    {"eventheader", FLAG, MEMBER(event_header)},
     {"streaming", FLAG, MEMBER(streaming)},
     {"location", LOCATION, 0},
     {"timestampFormat", TIME, 0},
@@ -90,13 +92,15 @@ static int read_namespace(struct adt_aws_loader *l, const struct adt_value *v, s
     return adt_aws_loader_text(l, adt_value_field(v, "prefix"), &out->xml_prefix);
 }
 
-static int read_traits(struct adt_aws_loader *l, const struct adt_value *from, struct adt_aws_member *out)
+/* A structure's own name is that of a whole body, so references do not take it over. */
+static int read_traits(struct adt_aws_loader *l, const struct adt_value *from, struct adt_aws_member *out,
+                       bool structure)
 {
     for (size_t i = 0; i < from->list.n; i++) {
         const struct adt_value *v = &from->list.items[i];
         const struct trait *t = find_trait(from->list.keys[i].string.p);
         int rc = 0;
-        if (!t)
+        if (!t || (structure && t->kind == TEXT && t->offset == MEMBER(wire_name)))
             continue;
         if (t->kind == FLAG)
             *(bool *)((char *)out + t->offset) = adt_aws_value_true(v);
@@ -114,6 +118,23 @@ static int read_traits(struct adt_aws_loader *l, const struct adt_value *from, s
     return 0;
 }
 
+/* A payload's location name that only repeats its member's says nothing, unless the reference has a namespace, too:
+ * S3's descriptions mean it then, while those made from Smithy add it to every member. */
+static int name_root(struct adt_aws_loader *l, const struct adt_aws_entry *e, const struct adt_value *ref,
+                     struct adt_aws_member *out)
+{
+    const struct adt_value *own = adt_value_field(e->text, "locationName");
+    bool whole = !out->name, repeats = !whole && out->wire_name && !strcmp(out->wire_name, out->name);
+    out->root = e->shape->name;
+    if (whole && !own && out->wire_name)
+        out->root = out->wire_name;
+    if (!whole && out->wire_name && (!repeats || adt_value_field(ref, "xmlNamespace"))) {
+        out->root = out->wire_name;
+        return 0;
+    }
+    return adt_aws_loader_text(l, own, &out->root);
+}
+
 int adt_aws_loader_reference(struct adt_aws_loader *l, const char *where, const struct adt_value *ref,
                              struct adt_aws_member *out)
 {
@@ -124,9 +145,10 @@ int adt_aws_loader_reference(struct adt_aws_loader *l, const char *where, const 
     if (!e)
         return adt_aws_loader_bad(l, where, "the shape '%.80s' is missing", name->string.p);
     out->shape = e->shape;
-    if (read_traits(l, e->text, out) < 0)
+    bool structure = e->shape->type == ADT_AWS_STRUCTURE;
+    if (read_traits(l, e->text, out, structure) < 0 || read_traits(l, ref, out, false) < 0)
         return -1;
-    return read_traits(l, ref, out);
+    return structure ? name_root(l, e, ref, out) : 0;
 }
 
 /* --- structures --------------------------------------------------------------------------------------------------- */
