@@ -5,6 +5,7 @@
 local attempt = require "adt.aws.attempt"
 local body = require "adt.aws.body"
 local clock = require "adt.c.clock"
+local csecret = require "adt.c.secret"
 local endpoint = require "adt.aws.endpoint"
 local errors = require "adt.error"
 local failure = require "adt.aws.failure"
@@ -71,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, static = true, seen = true, checksums = true, place = true }
+  anonymous = true, static = true, checksums = true, place = true }
 
 local operations = {}
 
@@ -166,7 +167,7 @@ function M.new(service, options)
   local profile = profiles.load { profile = options.profile }
   local mode, attempts = retry.settings(options.retry, environ, profile)
   local self = setmetatable({
-    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, profile = profile, environ = environ,
+    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, hidden = {}, profile = profile, environ = environ,
     profile_name = options.profile, skew = skew.new(), hint = retry.hint, timeout = options.timeout,
     insecure = options.insecure, proxy = options.proxy, path_style = options.path_style,
     ca = options.ca or environ "AWS_CA_BUNDLE" or profile:text "ca_bundle",
@@ -180,22 +181,34 @@ function M.new(service, options)
   return self
 end
 
+-- A service may send back what it was sent, so secrets are redacted from then on.
+local function hide(self, credentials)
+  for _, name in ipairs { "secret", "token" } do
+    local value = credentials[name]
+    if type(value) == "string" and self.hidden[name] ~= value then
+      csecret.add(value)
+      self.hidden[name] = value
+    end
+  end
+end
+
 --- What signs the next request of a call.
 ---@param call adt.aws.Call
 ---@return adt.aws.Credentials|"anonymous"
 function Client:keys(call)
   if self.anonymous or call.plan.info.unsigned_request then return "anonymous" end
-  if self.static then return self.static end
+  if self.static then
+    hide(self, self.static)
+    return self.static
+  end
   if not self.provider then
     self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
   end
   local found = self.provider:get()
-  if found ~= self.seen then
-    self.seen = found
-    self.signing = { access_key = found.access_key, secret = found.secret, token = found.token, expires = found.expires }
-  end
   call.access_key = found.access_key
-  return self.signing
+  local signing = { access_key = found.access_key, secret = found.secret, token = found.token, expires = found.expires }
+  hide(self, signing)
+  return signing
 end
 
 -- --- a call ----------------------------------------------------------------------------------------------------------
