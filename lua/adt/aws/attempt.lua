@@ -62,9 +62,11 @@ end
 -- The options of adt.aws.sign, without the body.
 local function to_sign(client, call, at, url, headers)
   local s3 = at.signing_name == "s3"
+  local keys = call.plan.info.unsigned_request and "anonymous" or client:keys()
+  call.access_key = keys ~= "anonymous" and keys.access_key or nil
   return {
     url = url, method = call.built.method, headers = headers, service = at.signing_name, region = at.signing_region,
-    credentials = client:keys(call), clock_offset = client.skew:offset(call.host), s3 = s3,
+    credentials = keys, clock_offset = client.skew:offset(call.host), s3 = s3,
   }
 end
 

@@ -192,23 +192,20 @@ local function hide(self, credentials)
   end
 end
 
---- What signs the next request of a call.
----@param call adt.aws.Call
----@return adt.aws.Credentials|"anonymous"
-function Client:keys(call)
-  if self.anonymous or call.plan.info.unsigned_request then return "anonymous" end
-  if self.static then
-    hide(self, self.static)
-    return self.static
+--- The credentials that sign the next request. Waits while they are fetched.
+---@return adt.aws.Credentials|"anonymous"  # raises: auth "NoCredentials", which tells every source that was asked
+function Client:keys()
+  if self.anonymous then return "anonymous" end
+  local found = self.static
+  if not found then
+    if not self.provider then
+      self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
+    end
+    local given = self.provider:get()
+    found = { access_key = given.access_key, secret = given.secret, token = given.token, expires = given.expires }
   end
-  if not self.provider then
-    self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
-  end
-  local found = self.provider:get()
-  call.access_key = found.access_key
-  local signing = { access_key = found.access_key, secret = found.secret, token = found.token, expires = found.expires }
-  hide(self, signing)
-  return signing
+  hide(self, found)
+  return found
 end
 
 -- --- a call ----------------------------------------------------------------------------------------------------------
