@@ -72,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, static = true, checksums = true, place = true }
+  anonymous = true, checksums = true, place = true }
 
 local operations = {}
 
@@ -122,6 +122,9 @@ function Client:operations()
   return models.find(self.service).model:operations()
 end
 
+-- What no dump of a client shows.
+local secrets = setmetatable({}, { __mode = "k" })
+
 -- --- making a client -------------------------------------------------------------------------------------------------
 
 -- Which credentials: fixed ones, a provider, or none. The default provider is made when first asked.
@@ -131,7 +134,7 @@ local function set_credentials(self, given)
   elseif type(given) == "table" and type(given.get) == "function" then
     self.provider = given
   elseif type(given) == "table" then
-    self.static = given
+    secrets[self].static = given
   elseif given ~= nil then
     usage("BadArgument", "aws.client: credentials are a table with access_key and secret, a provider, or \"anonymous\"")
   end
@@ -167,7 +170,7 @@ function M.new(service, options)
   local profile = profiles.load { profile = options.profile }
   local mode, attempts = retry.settings(options.retry, environ, profile)
   local self = setmetatable({
-    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, hidden = {}, profile = profile, environ = environ,
+    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, profile = profile, environ = environ,
     profile_name = options.profile, skew = skew.new(), hint = retry.hint, timeout = options.timeout,
     insecure = options.insecure, proxy = options.proxy, path_style = options.path_style,
     ca = options.ca or environ "AWS_CA_BUNDLE" or profile:text "ca_bundle",
@@ -175,6 +178,7 @@ function M.new(service, options)
     retries = retry.new { mode = mode, attempts = attempts, clock = clock.monotonic, random = math.random },
   }, Client)
   if self.checksums then self.checksums = self.checksums:lower() end
+  secrets[self] = {}
   set_credentials(self, options.credentials)
   find_place(self, options)
   if options.insecure then log.warn("certificates are not checked", { service = service, endpoint = self.endpoint }) end
@@ -183,11 +187,12 @@ end
 
 -- A service may send back what it was sent, so secrets are redacted from then on.
 local function hide(self, credentials)
+  local hidden = secrets[self]
   for _, name in ipairs { "secret", "token" } do
     local value = credentials[name]
-    if type(value) == "string" and self.hidden[name] ~= value then
+    if type(value) == "string" and hidden[name] ~= value then
       csecret.add(value)
-      self.hidden[name] = value
+      hidden[name] = value
     end
   end
 end
@@ -196,7 +201,7 @@ end
 ---@return adt.aws.Credentials|"anonymous"  # raises: auth "NoCredentials", which tells every source that was asked
 function Client:keys()
   if self.anonymous then return "anonymous" end
-  local found = self.static
+  local found = secrets[self].static
   if not found then
     if not self.provider then
       self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
@@ -310,8 +315,7 @@ local function expired(self, call, problem)
   if not (failure.EXPIRED[problem.failure.code] and self.provider and self.provider.invalidate and call.access_key) then
     return false
   end
-  local before = call.access_key
-  self.provider:invalidate(before)
+  self.provider:invalidate(call.access_key)
   return true
 end
 
