@@ -72,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, checksums = true, place = true }
+  anonymous = true, checksums = true, place = true, rules = true }
 
 local operations = {}
 
@@ -152,7 +152,7 @@ local function find_place(self, options)
   if not ok and (has_region or not errors.is(region) or region.code ~= "NoRegion") then error(region, 0) end
   self.region, self.region_source = ok and region or nil, source
   self.place = { service = self.service, metadata = metadata, region = self.region, profile = profile,
-    endpoint = options.endpoint, fips = options.fips, dual_stack = options.dual_stack, environ = self.environ }
+    endpoint = options.endpoint, fips = options.fips, dual_stack = options.dual_stack, environ = self.environ, rules = self.rules }
   self.at = endpoint.resolve(self.place)
   self.endpoint = self.at.url
 end
@@ -170,7 +170,8 @@ function M.new(service, options)
   local profile = profiles.load { profile = options.profile }
   local mode, attempts = retry.settings(options.retry, environ, profile)
   local self = setmetatable({
-    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, profile = profile, environ = environ,
+    service = service, metadata = found.model:metadata(), rules = found.endpoint_rules,
+    plans = {}, buckets = {}, profile = profile, environ = environ,
     profile_name = options.profile, skew = skew.new(), hint = retry.hint, timeout = options.timeout,
     insecure = options.insecure, proxy = options.proxy, path_style = options.path_style,
     ca = options.ca or environ "AWS_CA_BUNDLE" or profile:text "ca_bundle",
