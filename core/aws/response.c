@@ -34,12 +34,38 @@ void adt_aws_reader_free(struct adt_aws_reader *rd)
     adt_buf_free(&rd->seen);
 }
 
+bool adt_aws_in_body(const struct adt_aws_member *m)
+{
+    return m->location == ADT_AWS_BODY || m->location == ADT_AWS_URI || m->location == ADT_AWS_QUERYSTRING;
+}
+
 bool adt_aws_reads_body(const struct adt_aws_shape *s)
 {
     for (size_t i = 0; i < s->member_count; i++)
-        if (s->members[i].location == ADT_AWS_BODY)
+        if (adt_aws_in_body(&s->members[i]))
             return true;
     return false;
+}
+
+const struct adt_aws_member *adt_aws_find_member(const struct adt_aws_shape *s, const char *name, size_t n,
+                                                 size_t *hint)
+{
+    const struct adt_aws_member *m = NULL;
+    for (size_t i = *hint; i < s->member_count && i < *hint + 4 && !m; i++) {
+        const struct adt_aws_member *next = &s->members[i];
+        if (adt_aws_in_body(next) && adt_aws_name_is(next->wire_name ? next->wire_name : next->name, name, n))
+            m = next;
+    }
+    if (!m)
+        m = adt_aws_shape_wire(s, name, n);
+    for (size_t i = 0; i < s->member_count && !m; i++) {
+        const struct adt_aws_member *other = &s->members[i];
+        if (other->location != ADT_AWS_BODY && adt_aws_in_body(other) && adt_aws_name_is(other->name, name, n))
+            m = other;
+    }
+    if (m)
+        *hint = (size_t)(m - s->members);
+    return m;
 }
 
 static bool is_xml(const struct adt_aws_reader *rd)

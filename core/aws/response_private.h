@@ -89,6 +89,13 @@ int adt_aws_xml_begin(struct adt_aws_reader *rd, struct adt_xml *x, const char *
 int adt_aws_xml_find_error(struct adt_xml *x);
 /* From the root to the element that holds the error; the root itself where there is none. */
 
+const struct adt_aws_member *adt_aws_find_member(const struct adt_aws_shape *s, const char *name, size_t n,
+                                                 size_t *hint);
+/* The member of that name in a body. Members mostly come in the model's order: [hint] is where the last one was. What
+ * requests carry in their URI has no place of its own in responses, so it may be in a body. */
+
+bool adt_aws_in_body(const struct adt_aws_member *m);
+
 bool adt_aws_reads_body(const struct adt_aws_shape *s);
 /* Some member is in the body. */
 

@@ -25,29 +25,17 @@ static bool is_flattened(const struct adt_aws_member *m)
     return m->flattened && (m->shape->type == ADT_AWS_LIST || m->shape->type == ADT_AWS_MAP);
 }
 
-static bool is_called(const struct adt_aws_member *m, const struct adt_xml *x)
-{
-    return adt_aws_name_is(m->wire_name ? m->wire_name : m->name, x->name, x->name_n);
-}
-
-/* The member that the element is. Members mostly come in the model's order: [hint] is where the last one was. The items
- * of a flattened list may have the name that the list gives them instead of the member's. */
+/* The member that the element is. The items of a flattened list may have the name that the list gives them instead of
+ * the member's. */
 static const struct adt_aws_member *find_member(const struct adt_aws_shape *s, const struct adt_xml *x, size_t *hint)
 {
-    const struct adt_aws_member *m = NULL;
-    for (size_t i = *hint; i < s->member_count && i < *hint + 4 && !m; i++)
-        if (is_called(&s->members[i], x))
-            m = &s->members[i];
-    if (!m || m->location != ADT_AWS_BODY)
-        m = adt_aws_shape_wire(s, x->name, x->name_n);
+    const struct adt_aws_member *m = adt_aws_find_member(s, x->name, x->name_n, hint);
     for (size_t i = 0; i < s->member_count && !m; i++) {
         const struct adt_aws_member *list = &s->members[i];
-        if (is_flattened(list) && list->shape->element->wire_name && list->location == ADT_AWS_BODY &&
+        if (is_flattened(list) && list->shape->element->wire_name && adt_aws_in_body(list) &&
             adt_aws_name_is(list->shape->element->wire_name, x->name, x->name_n))
             m = list;
     }
-    if (m)
-        *hint = (size_t)(m - s->members);
     return m;
 }
 
