@@ -47,24 +47,31 @@ bool adt_aws_reads_body(const struct adt_aws_shape *s)
     return false;
 }
 
-const struct adt_aws_member *adt_aws_find_member(const struct adt_aws_shape *s, const char *name, size_t n,
-                                                 size_t *hint)
+static const struct adt_aws_member *look_up(const struct adt_aws_shape *s, const char *name, size_t n)
 {
-    const struct adt_aws_member *m = NULL;
-    for (size_t i = *hint; i < s->member_count && i < *hint + 4 && !m; i++) {
-        const struct adt_aws_member *next = &s->members[i];
-        if (adt_aws_in_body(next) && adt_aws_name_is(next->wire_name ? next->wire_name : next->name, name, n))
-            m = next;
-    }
-    if (!m)
-        m = adt_aws_shape_wire(s, name, n);
+    const struct adt_aws_member *m = adt_aws_shape_wire(s, name, n);
     for (size_t i = 0; i < s->member_count && !m; i++) {
         const struct adt_aws_member *other = &s->members[i];
         if (other->location != ADT_AWS_BODY && adt_aws_in_body(other) && adt_aws_name_is(other->name, name, n))
             m = other;
     }
-    if (m)
-        *hint = (size_t)(m - s->members);
+    return m;
+}
+
+/* Answers are long rows of equal structures: a table of what was asked before is faster than a search each time. */
+const struct adt_aws_member *adt_aws_find_member(struct adt_aws_reader *rd, const struct adt_aws_shape *s,
+                                                 const char *name, size_t n)
+{
+    if (!n)
+        return NULL;
+    size_t at = (uintptr_t)s / 16 + n * 37 + (unsigned char)*name * 5U + (unsigned char)name[n - 1] * 131U +
+                (unsigned char)name[n / 2] * 29U;
+    const struct adt_aws_member *m = rd->found[at %= ADT_AWS_FOUND].member;
+    if (m && rd->found[at].shape == s && adt_aws_name_is(m->wire_name ? m->wire_name : m->name, name, n))
+        return m;
+    m = look_up(s, name, n);
+    rd->found[at].shape = s;
+    rd->found[at].member = m;
     return m;
 }
 

@@ -11,7 +11,6 @@
 struct frame {
     const struct adt_aws_shape *shape;
     const struct adt_aws_member *member; /* structures: of the value that comes next; NULL: not known */
-    size_t hint;                         /* structures: where the last member was */
     size_t count;                        /* unions: members that are not null */
 };
 
@@ -296,7 +295,7 @@ static int on_key(void *ctx, const char *text, size_t n)
         return ADT_AWS_EMIT(rd, key, text, n);
     if (j->passed)
         return 0;
-    f->member = f->shape->type == ADT_AWS_MAP ? NULL : adt_aws_find_member(f->shape, text, n, &f->hint);
+    f->member = f->shape->type == ADT_AWS_MAP ? NULL : adt_aws_find_member(rd, f->shape, text, n);
     if (f->member)
         return 0;
     if (f->shape->type != ADT_AWS_MAP && !f->shape->is_union)
