@@ -23,7 +23,8 @@ build_packages=(gcc libc6-dev cmake ninja-build pkg-config liblua5.4-dev libuv1-
     libcurl4-openssl-dev)
 test_packages=(clang clang-tidy clang-format lua5.4 lua-busted lua-check lua-filesystem lua-cjson shellcheck hyperfine
     git openssl python3 python3-venv python3-torch python3-jsonschema procps curl
-    munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server)
+    munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server
+    radosgw ceph-mon ceph-osd ceph-common)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
