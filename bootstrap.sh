@@ -123,6 +123,22 @@ run_recipe() {
     exec "$program" "$@"
 }
 
+# build/python: what the tests need from PyPI, of the versions in tests/python.txt. Without it they take a Python of the
+# machine that has these modules, or leave out what needs them.
+test_python() {
+    local dir=$here/build/python list=$here/tests/python.txt
+    cmp -s "$list" "$dir/made-of" && return
+    say "making $dir"
+    rm -rf "$dir"
+    if /usr/bin/python3 -m venv "$dir" >&2 && "$dir/bin/python3" -m pip install --quiet --disable-pip-version-check --no-input \
+        --no-compile -r "$list" >&2; then
+        cp "$list" "$dir/made-of"
+    else
+        say "no $dir: what needs botocore or moto is tested with the machine's own Python, or not at all"
+        rm -rf "$dir"
+    fi
+}
+
 run_tests() {
     install=apt_get_quietly
     need "${test_packages[@]}"
@@ -130,6 +146,7 @@ run_tests() {
     runtime=$(clang_runtime)
     [ -z "$runtime" ] || need "$runtime"
     build
+    test_python
     exec "$here/tests/run" "$@"
 }
 
