@@ -71,7 +71,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, static = true, seen = true, checksums = true, place = true }
+  anonymous = true, static = true, seen = true, checksums = true, place = true, profile_name = true, region_source = true }
 
 local operations = {}
 
