@@ -26,7 +26,6 @@ before_each(function()
   peer:control { buckets = { bkt = {} } }
   dir = support.tempdir()
   how = { endpoint = peer.url, region = "us-east-1", credentials = peer.keys }
-  if os.getenv "S3_SHIM" then how = { client = dofile(os.getenv "S3_SHIM").new(peer, peer.url) } end
 end)
 after_each(function()
   if dir then getmetatable(dir).__close(dir) end

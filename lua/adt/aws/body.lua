@@ -260,6 +260,21 @@ local function plain(o, checksum)
   return out
 end
 
+-- What need not travel in chunks becomes a text. Ceph's gateway refuses chunks of nothing.
+local function shorten(source)
+  if source.kind == "file" and source.size <= SMALL then
+    source.text = fs.read(source.file, { max = SMALL })
+    source.kind, source.size = "text", #source.text
+  elseif source.kind == "pull" and source.size == 0 then
+    for piece in function() return pulled(source) end do
+      if piece ~= "" then
+        errors.raise { cause = "usage", code = "BadLength", message = "the body's function gave bytes, and its size is 0" }
+      end
+    end
+    source.kind, source.text, source.begun = "text", "", false
+  end
+end
+
 --- Decides how a body travels, and signs it where that is part of it. Call it for every attempt.
 ---@param o adt.aws.Prepare
 ---@return adt.aws.Prepared
@@ -274,10 +289,7 @@ function M.prepare(o)
   if sign_body == nil then
     sign_body = o.scheme == "http"
   end
-  if source.kind == "file" and source.size <= SMALL then
-    source.text = fs.read(source.file, { max = SMALL })
-    source.kind, source.size = "text", #source.text
-  end
+  shorten(source)
   if source.kind == "text" then
     return whole(o, checksum, sign_body or source.size <= SMALL)
   end
