@@ -115,7 +115,7 @@ class Metadata:
     # --- SSO ----------------------------------------------------------------------------------------------------------
 
     def portal(self, request, now):
-        s, query = self.settings["sso"], {n.decode(): v.decode() for n, v in decoded_query(request.query)}
+        s, query = self.settings["sso"], {n.decode("latin-1"): v.decode("latin-1") for n, v in decoded_query(request.query)}
         if request.get("authorization"):
             return _typed(400, "InvalidRequestException", {"message": "this call is not signed"})
         if request.get("x-amz-sso_bearer_token") != s["token"]:

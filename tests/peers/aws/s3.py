@@ -104,7 +104,7 @@ class S3:
                          [("x-amz-bucket-region", bucket.region)])
         proof = self._authorize(request, bucket, host_region, keys, now, operation)
         request.notes["verified"] = proof is not None
-        query = {n.decode().lower(): v.decode("utf-8", "replace") for n, v in decoded_query(request.query)}
+        query = {n.decode("utf-8", "replace").lower(): v.decode("utf-8", "replace") for n, v in decoded_query(request.query)}
         for part in query:
             answer = part.startswith("response-") and part[len("response-"):] in (*KEPT, "content-encoding")
             if part not in KNOWN and not part.startswith("x-amz-") and not answer:
