@@ -101,6 +101,10 @@ function Client.__tostring(self)
   return ("aws.client(%s, %s)"):format(self.service, self.endpoint)
 end
 
+-- Verbs that change nothing beside those that the model knows.
+local READING = { Assume = true, Validate = true, Simulate = true, Decode = true, Query = true, Scan = true, Select = true,
+  Estimate = true, Verify = true }
+
 --- What is known of an operation; kept.
 ---@param name string
 ---@return adt.aws.Plan  # raises: usage "UnknownOperation", which names the nearest
@@ -111,6 +115,7 @@ function Client:plan(name)
     local found = models.find(self.service, name)
     plan = { name = name, what = self.service .. " " .. name, model = found.model, found = found,
       info = found.model:operation(name), protocol = found.model:metadata().protocol }
+    plan.info.read_only = plan.info.read_only or READING[name:match "^%u%l+"] or false
     self.plans[name] = plan
   end
   return plan
@@ -250,7 +255,7 @@ local function as_text(plan, source)
   return source.text or require("adt.fs").read(source.file, { max = LARGEST })
 end
 
-local function begin(self, name, params, how)
+local function begin(self, name, params, how, only_sign)
   local plan = self:plan(name)
   local info = plan.info
   params, how = params or {}, how or {}
@@ -263,7 +268,7 @@ local function begin(self, name, params, how)
   elseif info.event_stream then
     usage("EventStream", ("%s answers with a stream of events, which is not supported"):format(plan.what))
   end
-  if not info.read_only then guard.check("aws " .. plan.what) end
+  if not info.read_only and not only_sign then guard.check("aws " .. plan.what) end
   local call = { plan = plan, how = how, id = uuid() }
   call.source, call.params = source_of(plan, params, how)
   local token = #info.idempotency > 0 and (how.token or uuid()) or nil
@@ -440,7 +445,7 @@ function Client:presign(name, params, options)
   if plan.protocol == "json" then
     usage("CannotPresign", ("%s sends its parameters in a body, which a URL does not hold"):format(plan.what))
   end
-  local call = begin(self, name, params)
+  local call = begin(self, name, params, nil, true)
   local url, headers = attempt.presign(self, call, options.expires or 3600)
   return url, headers, call.built.method
 end
