@@ -1,4 +1,4 @@
-/* digest.c - hashes over OpenSSL's EVP
+/* digest.c - hashes over OpenSSL's EVP, and CRCs in the same form
  *
  * Linking libcrypto would double the time that the program takes to start, so it is opened when the first digest is
  * asked for. */
@@ -6,7 +6,9 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/crc.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@ enum { READ_SIZE = 256 * 1024 };
 static const struct {
     const char *name;
     size_t size;
-} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}};
+} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}, {"CRC32", 4}, {"CRC32C", 4}, {"CRC64NVME", 8}};
 
 static struct {
     EVP_MD *(*md_fetch)(OSSL_LIB_CTX *, const char *, const char *);
@@ -30,8 +32,8 @@ static struct {
     int (*init)(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM *);
     int (*update)(EVP_MD_CTX *, const void *, size_t);
     int (*final)(EVP_MD_CTX *, unsigned char *, unsigned int *);
-    EVP_MD *md[ADT_HASHES]; /* NULL: not offered, as MD5 under FIPS */
-    char why[200];          /* empty: all is there */
+    EVP_MD *md[ADT_CRC32]; /* NULL: not offered, as MD5 under FIPS */
+    char why[200];         /* empty: all is there */
 } crypto;
 static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
 
@@ -58,14 +60,25 @@ static void crypto_open(void)
     S(update, "EVP_DigestUpdate");
     S(final, "EVP_DigestFinal_ex");
 #undef S
-    for (int i = 0; i < ADT_HASHES && !crypto.why[0]; i++)
+    for (int i = 0; i < ADT_CRC32 && !crypto.why[0]; i++)
         crypto.md[i] = crypto.md_fetch(NULL, hashes[i].name, NULL);
 }
 
 struct adt_digest {
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *ctx; /* NULL: a CRC */
     enum adt_hash hash;
+    uint64_t crc;
 };
+
+static bool is_crc(enum adt_hash hash)
+{
+    return hash >= ADT_CRC32;
+}
+
+static enum adt_crc crc_of(enum adt_hash hash)
+{
+    return (enum adt_crc)(hash - ADT_CRC32);
+}
 
 static int refused(enum adt_hash hash, struct adt_error *err)
 {
@@ -77,6 +90,8 @@ static _Atomic(struct adt_digest *) spare;
 
 int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
 {
+    if (is_crc(hash))
+        return 0;
     pthread_once(&crypto_once, crypto_open);
     if (!crypto.why[0] && crypto.md[hash])
         return 0;
@@ -88,6 +103,7 @@ int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
 
 static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
 {
+    assert(!is_crc(hash));
     if (adt_digest_ready(hash, err) < 0)
         return NULL;
     struct adt_digest *d = atomic_exchange(&spare, NULL);
@@ -120,17 +136,39 @@ size_t adt_digest_size(enum adt_hash hash)
 
 struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err)
 {
-    return digest_take(hash, err);
+    if (!is_crc(hash))
+        return digest_take(hash, err);
+    struct adt_digest *d = adt_zalloc(sizeof *d);
+    if (!d)
+        adt_error_nomem(err);
+    else
+        d->hash = hash;
+    return d;
 }
 
 int adt_digest_add(struct adt_digest *d, const void *p, size_t n)
 {
+    if (!d->ctx) {
+        d->crc = adt_crc_add(crc_of(d->hash), d->crc, p, n);
+        return 0;
+    }
     return crypto.update(d->ctx, p, n) == 1 ? 0 : -1;
+}
+
+static void write_crc(enum adt_hash hash, uint64_t crc, unsigned char *out)
+{
+    for (size_t i = hashes[hash].size; i-- > 0; crc >>= 8)
+        out[i] = (unsigned char)crc;
 }
 
 int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX])
 {
     unsigned n;
+    if (!d->ctx) {
+        write_crc(d->hash, d->crc, out);
+        d->crc = 0;
+        return 0;
+    }
     if (crypto.final(d->ctx, out, &n) != 1)
         return -1;
     return crypto.init(d->ctx, crypto.md[d->hash], NULL) == 1 ? 0 : -1;
@@ -140,13 +178,18 @@ void adt_digest_free(struct adt_digest *d)
 {
     if (!d)
         return;
-    crypto.ctx_free(d->ctx);
+    if (d->ctx)
+        crypto.ctx_free(d->ctx);
     adt_free(d);
 }
 
 int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out[static ADT_DIGEST_MAX],
                   struct adt_error *err)
 {
+    if (is_crc(hash)) {
+        write_crc(hash, adt_crc_add(crc_of(hash), 0, p, n), out);
+        return 0;
+    }
     struct adt_digest *d = digest_take(hash, err);
     if (!d)
         return -1;
