@@ -11,13 +11,14 @@ local SHAPES = {
     Name = { shape = "String" }, Count = { shape = "Integer" }, Ratio = { shape = "Double" }, On = { shape = "Boolean" },
     At = { shape = "Time" }, Data = { shape = "Blob" }, Filters = { shape = "Filters" }, Labels = { shape = "Labels" },
     Choice = { shape = "Choice" }, Tree = { shape = "Tree" }, Free = { shape = "Free" },
-    ClientToken = { shape = "String", idempotencyToken = true },
+    Events = { shape = "Events" }, ClientToken = { shape = "String", idempotencyToken = true },
   } },
   Filters = { type = "list", member = { shape = "Filter" } },
   Filter = { type = "structure", members = { Name = { shape = "String" }, Values = { shape = "Strings" } } },
   Strings = { type = "list", member = { shape = "String" } },
   Labels = { type = "map", key = { shape = "String" }, value = { shape = "String" } },
   Choice = { type = "structure", union = true, members = { A = { shape = "String" }, B = { shape = "String" } } },
+  Events = { type = "structure", eventstream = true, members = { A = { shape = "Filter" } } },
   Tree = { type = "structure", members = { Down = { shape = "Tree" } } },
   Free = { type = "structure", document = true, members = {} },
   String = { type = "string" }, Integer = { type = "integer" }, Double = { type = "double" }, Boolean = { type = "boolean" },
@@ -77,7 +78,8 @@ describe("a model", function()
     local op = json_service:operation "DescribeThings"
     assert.is_true(op.read_only)
     assert.same({ "ClientToken" }, op.idempotency)
-    assert.same({ "At", "Choice", "ClientToken", "Count", "Data", "Filters", "Free", "Labels", "Name", "On", "Ratio", "Tree" }, op.input_members)
+    assert.same({ "At", "Choice", "ClientToken", "Count", "Data", "Events", "Filters", "Free", "Labels", "Name", "On", "Ratio",
+      "Tree" }, op.input_members)
     op = json_service:operation "PutThing"
     assert.same({ "PUT", "Body", "Type", true, false, false },
       { op.method, op.streaming_input, op.checksum_algorithm_member, op.checksum_required, op.read_only, op.unsigned_request })
@@ -235,6 +237,10 @@ describe("parameters that are wrong are told what and where:", function()
     assert.equal("BadText", refused({ Name = "a\1" }, service "rest-xml").code)
     assert.equal("WrongType", refused({ Name = "a", Free = { 1 } }, service "query").code)
     assert.matches("a&#13;b", service "rest-xml":request("DescribeThings", { Name = "a\rb" }).body, 1, true)
+  end)
+
+  it("a stream of events, which nobody can send yet", function()
+    at("$.Events", "EventStream", { Name = "n", Events = {} })
   end)
 
   it("what is no data at all", function()
