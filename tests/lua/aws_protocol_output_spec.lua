@@ -300,3 +300,28 @@ describe("a failure", function()
     end
   end)
 end)
+
+describe("reading", function()
+  it("survives each allocation that fails, and keeps nothing", function()
+    local fault = require "adt.c.fault"
+    local xml, rest = model "rest-xml", model "rest-json"
+    local body = "<O><name>a&amp;b</name><Flat>1</Flat><raw>eA==</raw><Flat>2</Flat><FlatMap><value>v</value><key>k</key></FlatMap></O>"
+    local function work()
+      read(xml, body)
+      read(rest, '{"map":{"k\\n":"v"},"raw":"eA==","union":{"new":1}}', { ["x-times"] = "1, 2" })
+      rest:failure("Get", 400, {}, '{"code":"Denied","message":"m","wait":1}')
+      xml:failure("Get", 400, {}, "<Error><Code>Denied</Code><Message>m</Message></Error>")
+    end
+    work()
+    local live, failures = fault.alloc_after(-1), 0
+    for n = 0, 1000 do
+      fault.alloc_after(n)
+      local ok, err = pcall(work)
+      assert.equal(live, fault.alloc_after(-1))
+      if ok then break end
+      failures = failures + 1
+      assert.matches("memory", tostring(type(err) == "table" and err.message or err))
+    end
+    assert.is_true(failures > 40, failures)
+  end)
+end)
