@@ -11,8 +11,8 @@ enum { BATCH = 1000 };
 
 static const struct adt_sigv4_credentials credentials = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
                                                          NULL};
-static const struct adt_sigv4_header headers[] = {
-    {"Host", "ec2.us-east-1.amazonaws.com"}, {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
+static const struct adt_sigv4_header headers[] = {{"Host", "ec2.us-east-1.amazonaws.com"},
+                                                  {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
 static const char body[] = "Action=DescribeInstances&Version=2016-11-15";
 
 static double cpu(void)
