@@ -124,7 +124,7 @@ static const char *text_at(lua_State *L, struct lrequest *q, const char *name)
     }
     if (!text)
         luaL_error(L, "header '%s' must be a string or a list of strings, not a %s", name, luaL_typename(L, -1));
-    if (strlen(text) != n)
+    else if (strlen(text) != n)
         luaL_error(L, "header '%s' holds a NUL byte", name);
     return text;
 }

@@ -46,11 +46,14 @@ int main(int argc, char **argv)
     if (!s || adt_sigv4_sign_headers(s, &req, &credentials, &out, &err) < 0)
         return fail(&err);
     long count = 0;
-    double began = cpu(), took = 0;
-    for (; took < limit; took = cpu() - began, count += BATCH)
+    double began = cpu(), took;
+    do {
         for (int i = 0; i < BATCH; i++)
             if (adt_sigv4_sign_headers(s, &req, &credentials, &out, &err) < 0)
                 return fail(&err);
+        count += BATCH;
+        took = cpu() - began;
+    } while (took < limit);
     printf("%s %.0f\n", out.signature, (double)count / took);
     adt_sigv4_free(s);
     return 0;
