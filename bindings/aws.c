@@ -3,6 +3,7 @@
 #include "aws/sigv4.h"
 #include "modules.h"
 #include "signrequest.h"
+#include "upload.h"
 
 #include <string.h>
 
@@ -145,6 +146,15 @@ static struct lstream *check_stream(lua_State *L)
     struct lstream *u = luaL_checkudata(L, 1, STREAM);
     luaL_argcheck(L, u->st, 1, "the stream has ended");
     return u;
+}
+
+struct adt_sigv4_stream *adtL_takestream(lua_State *L, int arg)
+{
+    struct lstream *u = luaL_checkudata(L, arg, STREAM);
+    luaL_argcheck(L, u->st, arg, "the stream has ended");
+    struct adt_sigv4_stream *st = u->st;
+    u->st = NULL;
+    return st;
 }
 
 /* trailers = { { name, length of its value } ... } */

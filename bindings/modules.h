@@ -28,6 +28,7 @@
     X(startup) \
     X(task) \
     X(term) \
+    X(upload) \
     X(yaml) \
     /* end of the list */
 /* clang-format on */

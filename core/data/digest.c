@@ -1,4 +1,4 @@
-/* digest.c - hashes by OpenSSL: by its EVP, and SHA-256 by the functions beneath it where they are offered
+/* digest.c - hashes by OpenSSL, SHA-256 beneath its EVP where that is offered, and CRCs in the same form
  *
  * Linking libcrypto would double the time that the program takes to start, so it is opened when the first digest is
  * asked for. EVP costs more than a short message does, and signing is three of these: hence the functions beneath. They
@@ -7,7 +7,9 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/crc.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@ enum { READ_SIZE = 256 * 1024 };
 static const struct {
     const char *name;
     size_t size;
-} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}};
+} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}, {"CRC32", 4}, {"CRC32C", 4}, {"CRC64NVME", 8}};
 
 static struct {
     EVP_MD *(*md_fetch)(OSSL_LIB_CTX *, const char *, const char *);
@@ -35,9 +37,9 @@ static struct {
     int (*sha_init)(SHA256_CTX *);
     int (*sha_update)(SHA256_CTX *, const void *, size_t);
     int (*sha_final)(unsigned char *, SHA256_CTX *);
-    bool low;               /* these three are there and may be used */
-    EVP_MD *md[ADT_HASHES]; /* NULL: not offered, as MD5 under FIPS */
-    char why[200];          /* empty: all is there */
+    bool low;              /* these three are there and may be used */
+    EVP_MD *md[ADT_CRC32]; /* NULL: not offered, as MD5 under FIPS */
+    char why[200];         /* empty: all is there */
 } crypto;
 static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
 
@@ -74,17 +76,28 @@ static void crypto_open(void)
     S(update, "EVP_DigestUpdate");
     S(final, "EVP_DigestFinal_ex");
 #undef S
-    for (int i = 0; i < ADT_HASHES && !crypto.why[0]; i++)
+    for (int i = 0; i < ADT_CRC32 && !crypto.why[0]; i++)
         crypto.md[i] = crypto.md_fetch(NULL, hashes[i].name, NULL);
     low_open(lib);
 }
 
 struct adt_digest {
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *ctx; /* NULL: a CRC */
     enum adt_hash hash;
     bool low; /* in [sha], and [ctx] is of no use */
     SHA256_CTX sha;
+    uint64_t crc;
 };
+
+static bool is_crc(enum adt_hash hash)
+{
+    return hash >= ADT_CRC32;
+}
+
+static enum adt_crc crc_of(enum adt_hash hash)
+{
+    return (enum adt_crc)(hash - ADT_CRC32);
+}
 
 static int refused(enum adt_hash hash, struct adt_error *err)
 {
@@ -96,6 +109,8 @@ static _Atomic(struct adt_digest *) spare;
 
 int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
 {
+    if (is_crc(hash))
+        return 0;
     pthread_once(&crypto_once, crypto_open);
     if (!crypto.why[0] && crypto.md[hash])
         return 0;
@@ -113,6 +128,7 @@ static int digest_begin(struct adt_digest *d)
 
 static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
 {
+    assert(!is_crc(hash));
     if (adt_digest_ready(hash, err) < 0)
         return NULL;
     struct adt_digest *d = atomic_exchange(&spare, NULL);
@@ -146,18 +162,40 @@ size_t adt_digest_size(enum adt_hash hash)
 
 struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err)
 {
-    return digest_take(hash, err);
+    if (!is_crc(hash))
+        return digest_take(hash, err);
+    struct adt_digest *d = adt_zalloc(sizeof *d);
+    if (!d)
+        adt_error_nomem(err);
+    else
+        d->hash = hash;
+    return d;
 }
 
 int adt_digest_add(struct adt_digest *d, const void *p, size_t n)
 {
+    if (!d->ctx) {
+        d->crc = adt_crc_add(crc_of(d->hash), d->crc, p, n);
+        return 0;
+    }
     int ok = d->low ? crypto.sha_update(&d->sha, p, n) : crypto.update(d->ctx, p, n);
     return ok == 1 ? 0 : -1;
+}
+
+static void write_crc(enum adt_hash hash, uint64_t crc, unsigned char *out)
+{
+    for (size_t i = hashes[hash].size; i-- > 0; crc >>= 8)
+        out[i] = (unsigned char)crc;
 }
 
 int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX])
 {
     unsigned n;
+    if (!d->ctx) {
+        write_crc(d->hash, d->crc, out);
+        d->crc = 0;
+        return 0;
+    }
     int ok = d->low ? crypto.sha_final(out, &d->sha) : crypto.final(d->ctx, out, &n);
     return ok == 1 ? digest_begin(d) : -1;
 }
@@ -166,7 +204,8 @@ void adt_digest_free(struct adt_digest *d)
 {
     if (!d)
         return;
-    crypto.ctx_free(d->ctx);
+    if (d->ctx)
+        crypto.ctx_free(d->ctx);
     explicit_bzero(d, sizeof *d);
     adt_free(d);
 }
@@ -174,6 +213,10 @@ void adt_digest_free(struct adt_digest *d)
 int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out[static ADT_DIGEST_MAX],
                   struct adt_error *err)
 {
+    if (is_crc(hash)) {
+        write_crc(hash, adt_crc_add(crc_of(hash), 0, p, n), out);
+        return 0;
+    }
     struct adt_digest *d = digest_take(hash, err);
     if (!d)
         return -1;

@@ -25,6 +25,9 @@ static void test_hashes(void)
         {ADT_SHA256, "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
         {ADT_SHA1, "abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
         {ADT_MD5, "abc", "900150983cd24fb0d6963f7d28e17f72"},
+        {ADT_CRC32, "123456789", "cbf43926"},
+        {ADT_CRC32C, "123456789", "e3069283"},
+        {ADT_CRC64NVME, "123456789", "ae8b14860a799888"},
     };
     struct adt_error err;
     unsigned char out[ADT_DIGEST_MAX];
@@ -38,6 +41,12 @@ static void test_hashes(void)
     same &= adt_digest_end(d, out) == 0 && !strcmp(hex(out, 32), cases[0].want);
     adt_digest_free(d);
     ok(same, "in parts, and anew after its end");
+    d = adt_digest_new(ADT_CRC32, &err);
+    same = adt_digest_add(d, "1234", 4) == 0 && adt_digest_add(d, "56789", 5) == 0 && adt_digest_end(d, out) == 0 &&
+           !strcmp(hex(out, 4), "cbf43926");
+    same &= adt_digest_end(d, out) == 0 && !strcmp(hex(out, 4), "00000000");
+    adt_digest_free(d);
+    ok(same, "a CRC in parts, and anew after its end");
 }
 
 static void test_hmac(void)
