@@ -20,7 +20,7 @@ die() { say "$*"; exit 1; }
 
 # cmake 3.22, ninja and the libraries that the rooms link.
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config liblua5.4-dev libuv1-dev libyajl-dev libyaml-dev libssl-dev
-    libcurl4-openssl-dev)
+    libcurl4-openssl-dev zlib1g-dev)
 test_packages=(clang clang-tidy clang-format lua5.4 lua-busted lua-check lua-filesystem lua-cjson shellcheck hyperfine
     git openssl python3 python3-venv python3-torch python3-jsonschema procps curl
     munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server)

@@ -10,9 +10,12 @@
 /* clang-format off */
 #define ADT_MODULES(X) \
     X(aws) \
+    X(awsmodel) \
+    X(awsprofile) \
     X(bare) \
     X(child) \
     X(clock) \
+    X(data) \
     X(error) \
     X(fault) \
     X(file) \
