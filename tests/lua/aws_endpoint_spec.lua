@@ -4,7 +4,7 @@ local errors = require "adt.error"
 local json = require "adt.json"
 local process = require "adt.process"
 
-local has_botocore = process.run { "python3", "-c", "import botocore", check = false }.ok
+local python, missing = require("testpython").find "botocore"
 
 local EC2 = { service_id = "EC2", endpoint_prefix = "ec2", signing_name = "ec2" }
 local S3 = { service_id = "S3", endpoint_prefix = "s3", signing_name = "s3" }
@@ -44,7 +44,7 @@ describe("AWS's own hosts", function()
   end
 
   local function compare(asked)
-    local answer = process.run { "python3", "tests/lua/botocore_endpoints.py", input = json.encode(asked) }.stdout
+    local answer = process.run { python, "tests/lua/botocore_endpoints.py", input = json.encode(asked) }.stdout
     local cases = json.decode(answer)
     local wrong, compared = {}, 0
     for _, case in ipairs(cases) do
@@ -65,13 +65,13 @@ describe("AWS's own hosts", function()
     "me-central-1", "us-new-7", "cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1" }
 
   it("are botocore's for every service of the catalogue, thirteen regions, FIPS and dual-stack", function()
-    if not has_botocore then pending "python3 has no botocore" return end
+    if not python then pending(missing) return end
     local compared = compare { services = ALL, regions = REGIONS, buckets = { "a-bucket", "with.dots", "UPPER" } }
     assert.is_true(compared > 1400)
   end)
 
   it("are botocore's in the closed partitions for the services without hosts of their own kind", function()
-    if not has_botocore then pending "python3 has no botocore" return end
+    if not python then pending(missing) return end
     compare { services = { "ec2", "sts", "ssm", "eks", "ecr", "fsx", "batch", "sagemaker", "cloudformation", "s3" }, buckets = { "a-bucket" },
       regions = { "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1" } }
   end)

@@ -3,6 +3,7 @@ local jmespath = require "adt.aws.jmespath"
 local json = require "adt.json"
 local process = require "adt.process"
 local support = require "support"
+local testpython = require "testpython"
 
 local refusal = support.refusal
 
@@ -76,11 +77,12 @@ describe("an expression", function()
 end)
 
 it("every expression of botocore finds what python's jmespath finds", function()
-  local made = process.run { "python3", "tests/lua/jmespath_oracle.py", check = false }
-  if not made.ok then
-    pending "needs python3 with botocore"
+  local python, why = testpython.find("botocore", "jmespath")
+  if not python then
+    pending(why)
     return
   end
+  local made = process.run { python, "tests/lua/jmespath_oracle.py" }
   local cases, seen = json.decode(made.stdout), {}
   for _, case in ipairs(cases) do
     local ok, found = pcall(jmespath.search, case.expression, case.data)

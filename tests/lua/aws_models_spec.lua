@@ -4,6 +4,7 @@ local lfs = require "lfs"
 local models = require "adt.aws.models"
 local process = require "adt.process"
 local support = require "support"
+local testpython = require "testpython"
 
 local refusal = support.refusal
 
@@ -115,9 +116,14 @@ describe("the built-in models", function()
   end)
 
   it("are what the script makes of botocore", function()
-    local made = process.run { "python3", "tools/aws_models.py", "--check", check = false }
-    if made.stderr:find "needs botocore" or made.code == 127 then
-      pending "needs python3 with the botocore that tools/aws_models.py names"
+    local python, why = testpython.find "botocore"
+    if not python then
+      pending(why)
+      return
+    end
+    local made = process.run { python, "tools/aws_models.py", "--check", check = false }
+    if made.stderr:find "needs botocore" then
+      pending(made.stderr)
       return
     end
     assert.equal(0, made.code, made.stdout .. made.stderr)

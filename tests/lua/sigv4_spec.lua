@@ -7,6 +7,7 @@ local secret = require "adt.secret"
 local sign = require "adt.aws.sign"
 local suite = require "sigv4_suite"
 local support = require "support"
+local testpython = require "testpython"
 local time = require "adt.time"
 
 local refusal = support.refusal
@@ -169,8 +170,9 @@ end
 
 describe("botocore", function()
   it("signs 500 random requests as we do", function()
-    if not process.run({ "python3", "-c", "import botocore", check = false }).ok then
-      pending "needs python3 with botocore"
+    local python, why = testpython.find "botocore"
+    if not python then
+      pending(why)
       return
     end
     local cases = {}
@@ -185,7 +187,7 @@ describe("botocore", function()
       end
       cases[i] = case
     end
-    local answer = json.decode(process.run { "python3", "tests/lua/botocore_oracle.py", input = json.encode(cases) }.stdout)
+    local answer = json.decode(process.run { python, "tests/lua/botocore_oracle.py", input = json.encode(cases) }.stdout)
     assert.equal(#cases, #answer)
     for i, case in ipairs(cases) do
       if case.form == "stream" then

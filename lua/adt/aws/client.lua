@@ -5,6 +5,7 @@
 local attempt = require "adt.aws.attempt"
 local body = require "adt.aws.body"
 local clock = require "adt.c.clock"
+local csecret = require "adt.c.secret"
 local endpoint = require "adt.aws.endpoint"
 local errors = require "adt.error"
 local failure = require "adt.aws.failure"
@@ -71,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, static = true, seen = true, checksums = true, place = true }
+  anonymous = true, checksums = true, place = true }
 
 local operations = {}
 
@@ -121,6 +122,9 @@ function Client:operations()
   return models.find(self.service).model:operations()
 end
 
+-- What no dump of a client shows.
+local secrets = setmetatable({}, { __mode = "k" })
+
 -- --- making a client -------------------------------------------------------------------------------------------------
 
 -- Which credentials: fixed ones, a provider, or none. The default provider is made when first asked.
@@ -130,7 +134,7 @@ local function set_credentials(self, given)
   elseif type(given) == "table" and type(given.get) == "function" then
     self.provider = given
   elseif type(given) == "table" then
-    self.static = given
+    secrets[self].static = given
   elseif given ~= nil then
     usage("BadArgument", "aws.client: credentials are a table with access_key and secret, a provider, or \"anonymous\"")
   end
@@ -174,28 +178,39 @@ function M.new(service, options)
     retries = retry.new { mode = mode, attempts = attempts, clock = clock.monotonic, random = math.random },
   }, Client)
   if self.checksums then self.checksums = self.checksums:lower() end
+  secrets[self] = {}
   set_credentials(self, options.credentials)
   find_place(self, options)
   if options.insecure then log.warn("certificates are not checked", { service = service, endpoint = self.endpoint }) end
   return self
 end
 
---- What signs the next request of a call.
----@param call adt.aws.Call
----@return adt.aws.Credentials|"anonymous"
-function Client:keys(call)
-  if self.anonymous or call.plan.info.unsigned_request then return "anonymous" end
-  if self.static then return self.static end
-  if not self.provider then
-    self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
+-- A service may send back what it was sent, so secrets are redacted from then on.
+local function hide(self, credentials)
+  local hidden = secrets[self]
+  for _, name in ipairs { "secret", "token" } do
+    local value = credentials[name]
+    if type(value) == "string" and hidden[name] ~= value then
+      csecret.add(value)
+      hidden[name] = value
+    end
   end
-  local found = self.provider:get()
-  if found ~= self.seen then
-    self.seen = found
-    self.signing = { access_key = found.access_key, secret = found.secret, token = found.token, expires = found.expires }
+end
+
+--- The credentials that sign the next request. Waits while they are fetched.
+---@return adt.aws.Credentials|"anonymous"  # raises: auth "NoCredentials", which tells every source that was asked
+function Client:keys()
+  if self.anonymous then return "anonymous" end
+  local found = secrets[self].static
+  if not found then
+    if not self.provider then
+      self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
+    end
+    local given = self.provider:get()
+    found = { access_key = given.access_key, secret = given.secret, token = given.token, expires = given.expires }
   end
-  call.access_key = found.access_key
-  return self.signing
+  hide(self, found)
+  return found
 end
 
 -- --- a call ----------------------------------------------------------------------------------------------------------
@@ -300,8 +315,7 @@ local function expired(self, call, problem)
   if not (failure.EXPIRED[problem.failure.code] and self.provider and self.provider.invalidate and call.access_key) then
     return false
   end
-  local before = call.access_key
-  self.provider:invalidate(before)
+  self.provider:invalidate(call.access_key)
   return true
 end
 

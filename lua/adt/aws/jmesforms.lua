@@ -17,10 +17,17 @@ local function is_object(v)
   return type(v) == "table" and getmetatable(v) ~= json.array_mt and v[1] == nil
 end
 
+--- Whether JMESPath takes a value as true: not null, false, "" or empty.
+---@param v any
+---@return boolean
 function M.truth(v)
   return not (v == NULL or v == false or v == "" or (type(v) == "table" and next(v) == nil))
 end
 
+--- Whether two values are equal, tables by what they hold.
+---@param a any
+---@param b any
+---@return boolean
 function M.same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then
     return a == b
@@ -68,7 +75,7 @@ local function check_string(name, v)
   return v
 end
 
--- { arguments, function, more may follow }
+--- The functions by name: { number of arguments, what it does, whether more may follow }.
 M.FUNCTIONS = {
   contains = { 2, function(where, what)
     if type(where) == "string" then
@@ -123,10 +130,16 @@ M.FUNCTIONS = {
 
 -- --- what each form does with a value --------------------------------------------------------------------------------
 
+--- The value itself.
+---@param v any
+---@return any
 function M.identity(v)
   return v
 end
 
+--- The member of an object.
+---@param name string
+---@return fun(v: any): any
 function M.field(name)
   return function(v)
     local found = type(v) == "table" and v[name]
@@ -137,6 +150,9 @@ function M.field(name)
   end
 end
 
+--- The element of an array, from 0, or from its end below 0.
+---@param n integer
+---@return fun(v: any): any
 function M.index(n)
   return function(v)
     if not is_array(v) then
@@ -147,6 +163,10 @@ function M.index(n)
   end
 end
 
+--- `right` of what `left` finds.
+---@param left fun(v: any): any
+---@param right fun(v: any): any
+---@return fun(v: any): any
 function M.chain(left, right)
   return function(v) return right(left(v)) end
 end
@@ -163,6 +183,10 @@ local function each(list, right)
   return out
 end
 
+--- `right` of each element of the array that `left` finds.
+---@param left fun(v: any): any
+---@param right fun(v: any): any
+---@return fun(v: any): any
 function M.projection(left, right)
   return function(v)
     local list = left(v)
@@ -170,6 +194,10 @@ function M.projection(left, right)
   end
 end
 
+--- `right` of each value of the object that `left` finds, in the order of the keys.
+---@param left fun(v: any): any
+---@param right fun(v: any): any
+---@return fun(v: any): any
 function M.value_projection(left, right)
   return function(v)
     local object = left(v)
@@ -180,6 +208,11 @@ function M.value_projection(left, right)
   end
 end
 
+--- `right` of each element for which the condition is true.
+---@param left fun(v: any): any
+---@param condition fun(v: any): any
+---@param right fun(v: any): any
+---@return fun(v: any): any
 function M.filter_projection(left, condition, right)
   return function(v)
     local list = left(v)
@@ -192,6 +225,9 @@ function M.filter_projection(left, condition, right)
   end
 end
 
+--- Arrays within the array that `left` finds, opened by one level.
+---@param left fun(v: any): any
+---@return fun(v: any): any
 function M.flatten(left)
   return function(v)
     local list = left(v)
@@ -217,6 +253,11 @@ local ORDER = {
   [">="] = function(a, b) return a >= b end,
 }
 
+--- "==" and "!=" of any values, the others of numbers; null for what has no order.
+---@param operator string
+---@param left fun(v: any): any
+---@param right fun(v: any): any
+---@return fun(v: any): any
 function M.comparison(operator, left, right)
   if operator == "==" then
     return function(v) return M.same(left(v), right(v)) end

@@ -9,8 +9,6 @@ import sys
 import urllib.error
 import urllib.request
 
-sys.dont_write_bytecode = True
-
 import botocore.auth
 import botocore.exceptions
 import botocore.session
