@@ -72,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, checksums = true, place = true }
+  anonymous = true, checksums = true, place = true, profile_name = true }
 
 local operations = {}
 
