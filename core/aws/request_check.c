@@ -177,6 +177,11 @@ static int check_structure(struct adt_aws_maker *m, const struct adt_aws_shape *
                            const struct step *at)
 {
     size_t given = 0;
+    if (s->event_stream) {
+        adt_error_set(m->err, ADT_USAGE, "EventStream", "%s takes a stream of events here, which cannot be sent",
+                      m->op->name);
+        return put_path(m, at);
+    }
     if (v->type != ADT_VALUE_OBJECT && !(v->type == ADT_VALUE_ARRAY && !v->list.n))
         return wrong_type(m, at, "a table with names", v);
     for (size_t i = 0; i < v->list.n; i++) {

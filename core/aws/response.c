@@ -34,12 +34,45 @@ void adt_aws_reader_free(struct adt_aws_reader *rd)
     adt_buf_free(&rd->seen);
 }
 
+bool adt_aws_in_body(const struct adt_aws_member *m)
+{
+    return m->location == ADT_AWS_BODY || m->location == ADT_AWS_URI || m->location == ADT_AWS_QUERYSTRING;
+}
+
 bool adt_aws_reads_body(const struct adt_aws_shape *s)
 {
     for (size_t i = 0; i < s->member_count; i++)
-        if (s->members[i].location == ADT_AWS_BODY)
+        if (adt_aws_in_body(&s->members[i]))
             return true;
     return false;
+}
+
+static const struct adt_aws_member *look_up(const struct adt_aws_shape *s, const char *name, size_t n)
+{
+    const struct adt_aws_member *m = adt_aws_shape_wire(s, name, n);
+    for (size_t i = 0; i < s->member_count && !m; i++) {
+        const struct adt_aws_member *other = &s->members[i];
+        if (other->location != ADT_AWS_BODY && adt_aws_in_body(other) && adt_aws_name_is(other->name, name, n))
+            m = other;
+    }
+    return m;
+}
+
+/* Answers are long rows of equal structures: a table of what was asked before is faster than a search each time. */
+const struct adt_aws_member *adt_aws_find_member(struct adt_aws_reader *rd, const struct adt_aws_shape *s,
+                                                 const char *name, size_t n)
+{
+    if (!n)
+        return NULL;
+    size_t at = (uintptr_t)s / 16 + n * 37 + (unsigned char)*name * 5U + (unsigned char)name[n - 1] * 131U +
+                (unsigned char)name[n / 2] * 29U;
+    const struct adt_aws_member *m = rd->found[at %= ADT_AWS_FOUND].member;
+    if (m && rd->found[at].shape == s && adt_aws_name_is(m->wire_name ? m->wire_name : m->name, name, n))
+        return m;
+    m = look_up(s, name, n);
+    rd->found[at].shape = s;
+    rd->found[at].member = m;
+    return m;
 }
 
 static bool is_xml(const struct adt_aws_reader *rd)

@@ -11,7 +11,6 @@
 struct frame {
     const struct adt_aws_shape *shape;
     const struct adt_aws_member *member; /* structures: of the value that comes next; NULL: not known */
-    size_t hint;                         /* structures: where the last member was */
     size_t count;                        /* unions: members that are not null */
 };
 
@@ -287,17 +286,6 @@ static int on_end_object(void *ctx)
     return framed && !(is_bare_root(j) && !j->whole && f) ? ADT_AWS_EMIT(rd, end_object) : 0;
 }
 
-static const struct adt_aws_member *find_member(const struct frame *f, const char *name, size_t n)
-{
-    const struct adt_aws_shape *s = f->shape;
-    for (size_t i = f->hint; i < s->member_count && i < f->hint + 4; i++) {
-        const struct adt_aws_member *m = &s->members[i];
-        if (m->location == ADT_AWS_BODY && adt_aws_name_is(m->wire_name ? m->wire_name : m->name, name, n))
-            return m;
-    }
-    return adt_aws_shape_wire(s, name, n);
-}
-
 static int on_key(void *ctx, const char *text, size_t n)
 {
     struct by_shape *j = ctx;
@@ -307,11 +295,9 @@ static int on_key(void *ctx, const char *text, size_t n)
         return ADT_AWS_EMIT(rd, key, text, n);
     if (j->passed)
         return 0;
-    f->member = f->shape->type == ADT_AWS_MAP ? NULL : find_member(f, text, n);
-    if (f->member) {
-        f->hint = (size_t)(f->member - f->shape->members);
+    f->member = f->shape->type == ADT_AWS_MAP ? NULL : adt_aws_find_member(rd, f->shape, text, n);
+    if (f->member)
         return 0;
-    }
     if (f->shape->type != ADT_AWS_MAP && !f->shape->is_union)
         return 0;
     rd->key.len = 0; /* wanted when the value comes */

@@ -4,6 +4,8 @@
 
 #include "aws/protocol.h"
 
+enum { ADT_AWS_FOUND = 256 };
+
 /* One response being read. */
 struct adt_aws_reader {
     const struct adt_aws_model *model;
@@ -17,6 +19,10 @@ struct adt_aws_reader {
     struct adt_buf scratch, key; /* a decoded blob; a map's key */
     struct adt_buf seen;         /* bits of members that have come, one piece per open structure */
     size_t looked_ahead;         /* bytes */
+    struct {
+        const struct adt_aws_shape *shape;
+        const struct adt_aws_member *member;
+    } found[ADT_AWS_FOUND]; /* members that were looked up, by a hash of shape and name */
 };
 
 #define ADT_AWS_EMIT(rd, event, ...) \
@@ -88,6 +94,13 @@ int adt_aws_xml_begin(struct adt_aws_reader *rd, struct adt_xml *x, const char *
 
 int adt_aws_xml_find_error(struct adt_xml *x);
 /* From the root to the element that holds the error; the root itself where there is none. */
+
+const struct adt_aws_member *adt_aws_find_member(struct adt_aws_reader *rd, const struct adt_aws_shape *s,
+                                                 const char *name, size_t n);
+/* The member of that name in a body. What requests carry in their URI has no place of its own in responses, so it may
+ * be in a body. */
+
+bool adt_aws_in_body(const struct adt_aws_member *m);
 
 bool adt_aws_reads_body(const struct adt_aws_shape *s);
 /* Some member is in the body. */

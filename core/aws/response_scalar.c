@@ -199,6 +199,10 @@ static int exact_of(const struct moment *t, int64_t whole, double *exact)
 {
     char text[64];
     int n = (int)(t->fraction_n < 18 ? t->fraction_n : 18);
+    while (n && t->fraction[n - 1] == '0')
+        n--;
+    if (!n)
+        return 0;
     snprintf(text, sizeof text, "0.%.*s", n, t->fraction);
     double fraction;
     if (adt_number_double(text, strlen(text), &fraction) < 0)

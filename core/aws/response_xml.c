@@ -25,29 +25,18 @@ static bool is_flattened(const struct adt_aws_member *m)
     return m->flattened && (m->shape->type == ADT_AWS_LIST || m->shape->type == ADT_AWS_MAP);
 }
 
-static bool is_called(const struct adt_aws_member *m, const struct adt_xml *x)
+/* The member that the element is. The items of a flattened list may have the name that the list gives them instead of
+ * the member's. */
+static const struct adt_aws_member *find_member(struct adt_aws_reader *rd, const struct adt_aws_shape *s,
+                                                const struct adt_xml *x)
 {
-    return adt_aws_name_is(m->wire_name ? m->wire_name : m->name, x->name, x->name_n);
-}
-
-/* The member that the element is. Members mostly come in the model's order: [hint] is where the last one was. The items
- * of a flattened list may have the name that the list gives them instead of the member's. */
-static const struct adt_aws_member *find_member(const struct adt_aws_shape *s, const struct adt_xml *x, size_t *hint)
-{
-    const struct adt_aws_member *m = NULL;
-    for (size_t i = *hint; i < s->member_count && i < *hint + 4 && !m; i++)
-        if (is_called(&s->members[i], x))
-            m = &s->members[i];
-    if (!m || m->location != ADT_AWS_BODY)
-        m = adt_aws_shape_wire(s, x->name, x->name_n);
+    const struct adt_aws_member *m = adt_aws_find_member(rd, s, x->name, x->name_n);
     for (size_t i = 0; i < s->member_count && !m; i++) {
         const struct adt_aws_member *list = &s->members[i];
-        if (is_flattened(list) && list->shape->element->wire_name && list->location == ADT_AWS_BODY &&
+        if (is_flattened(list) && list->shape->element->wire_name && adt_aws_in_body(list) &&
             adt_aws_name_is(list->shape->element->wire_name, x->name, x->name_n))
             m = list;
     }
-    if (m)
-        *hint = (size_t)(m - s->members);
     return m;
 }
 
@@ -121,13 +110,12 @@ static int read_flattened(struct adt_aws_reader *rd, struct adt_xml *x, const st
 {
     const struct adt_aws_shape *s = m->shape;
     struct adt_xml_mark behind = adt_xml_mark(x);
-    size_t hint = (size_t)(m - around->members);
     bool row = true;
     int rc = 1;
     if (emit_key(rd, m->name, strlen(m->name)) < 0 || begin_many(rd, s) < 0)
         return -1;
     do {
-        bool mine = find_member(around, x, &hint) == m;
+        bool mine = find_member(rd, around, x) == m;
         row &= mine;
         if (!mine ? adt_xml_skip(x) < 0
                   : (s->type == ADT_AWS_MAP ? read_entry(rd, x, s) : read_value(rd, x, s->element, NULL, 0)) < 0)
@@ -180,10 +168,10 @@ static bool test_and_set(struct adt_aws_reader *rd, size_t base, size_t bit)
 static int read_children(struct adt_aws_reader *rd, struct adt_xml *x, const struct adt_aws_shape *s, size_t base)
 {
     const char *unknown = NULL;
-    size_t unknown_n = 0, hint = 0, count = 0;
+    size_t unknown_n = 0, count = 0;
     int rc;
     while ((rc = adt_xml_child(x)) == 1) {
-        const struct adt_aws_member *m = find_member(s, x, &hint);
+        const struct adt_aws_member *m = find_member(rd, s, x);
         if (!m && s->is_union && !adt_aws_name_is("__type", x->name, x->name_n)) {
             unknown = x->name;
             unknown_n = x->name_n;

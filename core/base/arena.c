@@ -69,7 +69,8 @@ void *adt_arena_alloc(struct adt_arena *a, size_t count, size_t size)
         size_t pad = ALIGN - c->at % ALIGN;
         c->at += pad < c->size - c->at ? pad : c->size - c->at;
     }
-    return cut(a, count > 0 && size > 0 ? count * size : 1);
+    size_t n = count * size;
+    return cut(a, n > 0 ? n : 1);
 }
 
 char *adt_arena_text(struct adt_arena *a, const char *text, size_t n)

@@ -1,10 +1,12 @@
 --- Endpoints: AWS's hosts against botocore's rules, what users configure, and where S3's buckets are.
+local cdata = require "adt.c.data"
 local endpoint = require "adt.aws.endpoint"
 local errors = require "adt.error"
+local fs = require "adt.fs"
 local json = require "adt.json"
 local process = require "adt.process"
 
-local has_botocore = process.run { "python3", "-c", "import botocore", check = false }.ok
+local python, missing = require("testpython").find "botocore"
 
 local EC2 = { service_id = "EC2", endpoint_prefix = "ec2", signing_name = "ec2" }
 local S3 = { service_id = "S3", endpoint_prefix = "s3", signing_name = "s3" }
@@ -27,9 +29,21 @@ describe("AWS's own hosts", function()
   -- Where these are asked for elsewhere, botocore names a host that does not exist; here the nearest place serves.
   local MOVED = { pricing = true, ["ecr-public"] = true }
 
-  local function differs(case)
+  local rule_sets = {}
+
+  -- The service's own rule set.
+  local function rules_in(folder, service)
+    if not rule_sets[service] then
+      local version = fs.list(folder .. "/" .. service)
+      local text = fs.read(folder .. "/" .. service .. "/" .. version[#version] .. "/endpoint-rule-set-1.json.gz")
+      rule_sets[service] = json.decode((cdata.gunzip(text, 1 << 24)))
+    end
+    return function() return rule_sets[service] end
+  end
+
+  local function differs(case, rules)
     local options = { service = case.service, metadata = case, region = case.region, fips = case.fips,
-      dual_stack = case.dual_stack, environ = function() end }
+      dual_stack = case.dual_stack, environ = function() end, rules = rules or nil }
     local found, err = errors.try(endpoint.resolve, options)
     local url = found and found.url
     if found and case.bucket then
@@ -44,14 +58,14 @@ describe("AWS's own hosts", function()
   end
 
   local function compare(asked)
-    local answer = process.run { "python3", "tests/lua/botocore_endpoints.py", input = json.encode(asked) }.stdout
-    local cases = json.decode(answer)
+    local answer = process.run { python, "tests/lua/botocore_endpoints.py", input = json.encode(asked) }.stdout
+    local folder, cases = json.decode(answer).folder, json.decode(answer).cases
     local wrong, compared = {}, 0
     for _, case in ipairs(cases) do
       local moved = MOVED[case.service] and case.region ~= "us-east-1"
       if not moved then
         compared = compared + 1
-        wrong[#wrong + 1] = differs(case)
+        wrong[#wrong + 1] = differs(case, asked.services == "all" and rules_in(folder, case.service))
       end
     end
     assert.same({}, wrong)
@@ -65,15 +79,22 @@ describe("AWS's own hosts", function()
     "me-central-1", "us-new-7", "cn-north-1", "cn-northwest-1", "us-gov-west-1", "us-gov-east-1" }
 
   it("are botocore's for every service of the catalogue, thirteen regions, FIPS and dual-stack", function()
-    if not has_botocore then pending "python3 has no botocore" return end
+    if not python then pending(missing) return end
     local compared = compare { services = ALL, regions = REGIONS, buckets = { "a-bucket", "with.dots", "UPPER" } }
     assert.is_true(compared > 1400)
   end)
 
   it("are botocore's in the closed partitions for the services without hosts of their own kind", function()
-    if not has_botocore then pending "python3 has no botocore" return end
+    if not python then pending(missing) return end
     compare { services = { "ec2", "sts", "ssm", "eks", "ecr", "fsx", "batch", "sagemaker", "cloudformation", "s3" }, buckets = { "a-bucket" },
       regions = { "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "us-isof-south-1", "eusc-de-east-1" } }
+  end)
+
+  it("are botocore's for every other service, by its own rule set", function()
+    if not python then pending(missing) return end
+    local compared = compare { services = "all", without = ALL, buckets = { "a-bucket" },
+      regions = { "us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1" } }
+    assert.is_true(compared > 4000)
   end)
 
   it("are elsewhere for services that are in few regions", function()
@@ -178,6 +199,42 @@ describe("a bucket", function()
     for _, name in ipairs { "arn:aws:s3:us-east-1:1:accesspoint/x", "b--use1-az4--x-s3", "x.mrap" } do
       local _, err = errors.try(endpoint.bucket, aws, name)
       assert.same({ "usage", "BucketKind" }, { err.cause, err.code })
+    end
+  end)
+end)
+
+describe("a rule set", function()
+  local rules = require "adt.aws.rules"
+  local PLACE = { region = "us-east-1", fips = false, dual_stack = false }
+
+  local function refused(list)
+    local _, err = errors.try(rules.resolve, { parameters = { Region = {} }, rules = list }, PLACE)
+    return err.code
+  end
+
+  it("that is broken is refused, not followed for ever", function()
+    local deep = { type = "tree", rules = {} }
+    for _ = 1, 100 do deep = { type = "tree", conditions = {}, rules = { deep } } end
+    local nested = { fn = "not", argv = { true } }
+    for _ = 1, 100 do nested = { fn = "not", argv = { nested } } end
+    local many = {}
+    for i = 1, 20000 do many[i] = { conditions = { { fn = "isSet", argv = { { ref = "None" } } } }, type = "tree" } end
+    for _, list in ipairs { {}, { deep }, { { conditions = { nested }, type = "tree" } }, many,
+      { { conditions = { { fn = "system", argv = {} } } } }, { { conditions = { { fn = "aws.partition", argv = {} } } } },
+      { { type = "endpoint", endpoint = { url = "https://{None}" } } }, { { type = "endpoint", endpoint = { url = 1 } } } } do
+      assert.equal("BadModel", refused(list))
+    end
+    assert.equal("NoEndpoint", refused { { type = "error", error = "not in {Region}" } })
+    local _, err = errors.try(rules.resolve, {}, PLACE)
+    assert.equal("BadModel", err.code)
+  end)
+
+  it("cannot lead to what is no host", function()
+    for _, url in ipairs { "http://plain.example", "https://u@host", "https://", "https://host?a", "file:///etc" } do
+      local _, err = errors.try(resolve, { rules = function()
+        return { parameters = {}, rules = { { type = "endpoint", endpoint = { url = url } } } }
+      end })
+      assert.equal("BadModel", err.code)
     end
   end)
 end)

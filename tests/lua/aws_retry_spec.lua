@@ -197,13 +197,14 @@ describe("the adaptive mode", function()
   end)
 
   it("has the rates of botocore's for the same events", function()
-    if not process.run({ "python3", "-c", "import botocore", check = false }).ok then pending "python3 has no botocore" return end
+    local python, missing = require("testpython").find "botocore"
+    if not python then pending(missing) return end
     local events, now = {}, 1000
     for i = 1, 400 do
       now = i == 1 and now or now + math.random() * (i % 100 < 20 and 1.5 or 0.1)
       events[i] = { now, math.random() < 0.07 and "throttled" or "ok" }
     end
-    local theirs = json.decode(process.run { "python3", "tests/lua/botocore_ratelimit.py", input = json.encode(events) }.stdout)
+    local theirs = json.decode(process.run { python, "tests/lua/botocore_ratelimit.py", input = json.encode(events) }.stdout)
     local at = events[1][1]
     local limit = ratelimit.new(function() return at end)
     local enabled = false

@@ -22,6 +22,8 @@ def ask(provider, names, region, fips, dual_stack, bucket=None):
 
 def cases(asked):
     for service in asked["services"]:
+        if service in asked.get("without", []):
+            continue
         rules = LOADER.load_service_model(service, "endpoint-rule-set-1")
         metadata = LOADER.load_service_model(service, "service-2")["metadata"]
         provider = EndpointProvider(rules, PARTITIONS)
@@ -38,4 +40,7 @@ def cases(asked):
                     }
 
 
-json.dump(list(cases(json.load(sys.stdin))), sys.stdout)
+given = json.load(sys.stdin)
+if given["services"] == "all":
+    given["services"] = LOADER.list_available_services("endpoint-rule-set-1")
+json.dump({"folder": LOADER.search_paths[-1], "cases": list(cases(given))}, sys.stdout)

@@ -1,6 +1,7 @@
 --- One attempt of a call: where it goes, what it carries, its signature, and what came back.
 local body = require "adt.aws.body"
 local clock = require "adt.c.clock"
+local csecret = require "adt.c.secret"
 local endpoint = require "adt.aws.endpoint"
 local errors = require "adt.error"
 local http = require "adt.http"
@@ -24,13 +25,11 @@ local M = {}
 -- Endpoint, URL without query.
 local function place(client, call)
   local at, path = client.at, call.built.path
-  local base, in_path = at.url, nil
+  local base = at.url
   if call.bucket then
     at = client.buckets[call.bucket] or at
-    base, in_path = endpoint.bucket(at, call.bucket, client.path_style)
-    if not in_path then
-      path = path:match "^/[^/]*(/.*)$" or "/"
-    end
+    local found, in_path = endpoint.bucket(at, call.bucket, client.path_style)
+    base, path = found, in_path and path or path:match "^/[^/]*(/.*)$" or "/"
   elseif call.built.host_prefix ~= "" and not endpoint.is_bare(base) then
     base = base:gsub("^(%a+://)", "%1" .. call.built.host_prefix, 1)
   end
@@ -63,9 +62,11 @@ end
 -- The options of adt.aws.sign, without the body.
 local function to_sign(client, call, at, url, headers)
   local s3 = at.signing_name == "s3"
+  local keys = call.plan.info.unsigned_request and "anonymous" or client:keys()
+  call.access_key = keys ~= "anonymous" and keys.access_key or nil
   return {
     url = url, method = call.built.method, headers = headers, service = at.signing_name, region = at.signing_region,
-    credentials = client:keys(call), clock_offset = client.skew:offset(call.host), s3 = s3,
+    credentials = keys, clock_offset = client.skew:offset(call.host), s3 = s3,
   }
 end
 
@@ -150,11 +151,13 @@ end
 ---@field outcome adt.aws.Outcome
 ---@field where string
 
--- What the answer's 2xx body says; nil and the problem if it cannot be read.
+-- What the answer's 2xx body says; nil and the problem if it cannot be read. The error quotes the body's beginning, which
+-- must not end in the middle of a secret: nobody would know it there.
 local function read(call, response, headers)
-  local plan = call.plan
-  local result, err = plan.model:response(plan.name, response.status, headers, response.body or "", response.body == nil)
+  local plan, text = call.plan, response.body or ""
+  local result, err = plan.model:response(plan.name, response.status, headers, text, response.body == nil)
   if result == nil then
+    err = select(2, plan.model:response(plan.name, response.status, headers, csecret.redact(text), response.body == nil)) or err
     return nil, { err = err, response = response,
       outcome = { code = err.code, retryable = err.retryable and call.repeatable == "always" } }
   end
@@ -169,7 +172,7 @@ local function look(client, call, response, middle)
     client.skew:taken(call.host, headers.date, middle)
     return read(call, response, headers)
   end
-  local failure = plan.model:failure(plan.name, response.status, headers, text)
+  local failure = plan.model:failure(plan.name, response.status, headers, csecret.redact(text))
   return nil, {
     failure = failure, response = response, headers = headers, middle = middle,
     outcome = { status = response.status, code = failure.code, retryable = failure.retryable, throttling = failure.throttling },

@@ -5,6 +5,7 @@
 local attempt = require "adt.aws.attempt"
 local body = require "adt.aws.body"
 local clock = require "adt.c.clock"
+local csecret = require "adt.c.secret"
 local endpoint = require "adt.aws.endpoint"
 local errors = require "adt.error"
 local failure = require "adt.aws.failure"
@@ -71,7 +72,7 @@ end
 
 -- Fields that may be absent.
 local ABSENT = { region = true, ca = true, insecure = true, proxy = true, timeout = true, path_style = true, provider = true,
-  anonymous = true, static = true, seen = true, checksums = true, place = true, profile_name = true, region_source = true }
+  anonymous = true, checksums = true, place = true, rules = true, profile_name = true, region_source = true }
 
 local operations = {}
 
@@ -100,6 +101,10 @@ function Client.__tostring(self)
   return ("aws.client(%s, %s)"):format(self.service, self.endpoint)
 end
 
+-- Verbs that change nothing beside those that the model knows.
+local READING = { Assume = true, Validate = true, Simulate = true, Decode = true, Query = true, Scan = true, Select = true,
+  Estimate = true, Verify = true }
+
 --- What is known of an operation; kept.
 ---@param name string
 ---@return adt.aws.Plan  # raises: usage "UnknownOperation", which names the nearest
@@ -110,6 +115,7 @@ function Client:plan(name)
     local found = models.find(self.service, name)
     plan = { name = name, what = self.service .. " " .. name, model = found.model, found = found,
       info = found.model:operation(name), protocol = found.model:metadata().protocol }
+    plan.info.read_only = plan.info.read_only or READING[name:match "^%u%l+"] or false
     self.plans[name] = plan
   end
   return plan
@@ -121,6 +127,9 @@ function Client:operations()
   return models.find(self.service).model:operations()
 end
 
+-- What no dump of a client shows.
+local secrets = setmetatable({}, { __mode = "k" })
+
 -- --- making a client -------------------------------------------------------------------------------------------------
 
 -- Which credentials: fixed ones, a provider, or none. The default provider is made when first asked.
@@ -130,7 +139,7 @@ local function set_credentials(self, given)
   elseif type(given) == "table" and type(given.get) == "function" then
     self.provider = given
   elseif type(given) == "table" then
-    self.static = given
+    secrets[self].static = given
   elseif given ~= nil then
     usage("BadArgument", "aws.client: credentials are a table with access_key and secret, a provider, or \"anonymous\"")
   end
@@ -148,7 +157,7 @@ local function find_place(self, options)
   if not ok and (has_region or not errors.is(region) or region.code ~= "NoRegion") then error(region, 0) end
   self.region, self.region_source = ok and region or nil, source
   self.place = { service = self.service, metadata = metadata, region = self.region, profile = profile,
-    endpoint = options.endpoint, fips = options.fips, dual_stack = options.dual_stack, environ = self.environ }
+    endpoint = options.endpoint, fips = options.fips, dual_stack = options.dual_stack, environ = self.environ, rules = self.rules }
   self.at = endpoint.resolve(self.place)
   self.endpoint = self.at.url
 end
@@ -166,7 +175,8 @@ function M.new(service, options)
   local profile = profiles.load { profile = options.profile }
   local mode, attempts = retry.settings(options.retry, environ, profile)
   local self = setmetatable({
-    service = service, metadata = found.model:metadata(), plans = {}, buckets = {}, profile = profile, environ = environ,
+    service = service, metadata = found.model:metadata(), rules = found.endpoint_rules,
+    plans = {}, buckets = {}, profile = profile, environ = environ,
     profile_name = options.profile, skew = skew.new(), hint = retry.hint, timeout = options.timeout,
     insecure = options.insecure, proxy = options.proxy, path_style = options.path_style,
     ca = options.ca or environ "AWS_CA_BUNDLE" or profile:text "ca_bundle",
@@ -174,28 +184,39 @@ function M.new(service, options)
     retries = retry.new { mode = mode, attempts = attempts, clock = clock.monotonic, random = math.random },
   }, Client)
   if self.checksums then self.checksums = self.checksums:lower() end
+  secrets[self] = {}
   set_credentials(self, options.credentials)
   find_place(self, options)
   if options.insecure then log.warn("certificates are not checked", { service = service, endpoint = self.endpoint }) end
   return self
 end
 
---- What signs the next request of a call.
----@param call adt.aws.Call
----@return adt.aws.Credentials|"anonymous"
-function Client:keys(call)
-  if self.anonymous or call.plan.info.unsigned_request then return "anonymous" end
-  if self.static then return self.static end
-  if not self.provider then
-    self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
+-- A service may send back what it was sent, so secrets are redacted from then on.
+local function hide(self, credentials)
+  local hidden = secrets[self]
+  for _, name in ipairs { "secret", "token" } do
+    local value = credentials[name]
+    if type(value) == "string" and hidden[name] ~= value then
+      csecret.add(value)
+      hidden[name] = value
+    end
   end
-  local found = self.provider:get()
-  if found ~= self.seen then
-    self.seen = found
-    self.signing = { access_key = found.access_key, secret = found.secret, token = found.token, expires = found.expires }
+end
+
+--- The credentials that sign the next request. Waits while they are fetched.
+---@return adt.aws.Credentials|"anonymous"  # raises: auth "NoCredentials", which tells every source that was asked
+function Client:keys()
+  if self.anonymous then return "anonymous" end
+  local found = secrets[self].static
+  if not found then
+    if not self.provider then
+      self.provider = require("adt.aws.credentials").default { profile = self.profile_name, region = self.region }
+    end
+    local given = self.provider:get()
+    found = { access_key = given.access_key, secret = given.secret, token = given.token, expires = given.expires }
   end
-  call.access_key = found.access_key
-  return self.signing
+  hide(self, found)
+  return found
 end
 
 -- --- a call ----------------------------------------------------------------------------------------------------------
@@ -234,7 +255,7 @@ local function as_text(plan, source)
   return source.text or require("adt.fs").read(source.file, { max = LARGEST })
 end
 
-local function begin(self, name, params, how)
+local function begin(self, name, params, how, only_sign)
   local plan = self:plan(name)
   local info = plan.info
   params, how = params or {}, how or {}
@@ -247,7 +268,7 @@ local function begin(self, name, params, how)
   elseif info.event_stream then
     usage("EventStream", ("%s answers with a stream of events, which is not supported"):format(plan.what))
   end
-  if not info.read_only then guard.check("aws " .. plan.what) end
+  if not info.read_only and not only_sign then guard.check("aws " .. plan.what) end
   local call = { plan = plan, how = how, id = uuid() }
   call.source, call.params = source_of(plan, params, how)
   local token = #info.idempotency > 0 and (how.token or uuid()) or nil
@@ -300,8 +321,7 @@ local function expired(self, call, problem)
   if not (failure.EXPIRED[problem.failure.code] and self.provider and self.provider.invalidate and call.access_key) then
     return false
   end
-  local before = call.access_key
-  self.provider:invalidate(before)
+  self.provider:invalidate(call.access_key)
   return true
 end
 
@@ -425,7 +445,7 @@ function Client:presign(name, params, options)
   if plan.protocol == "json" then
     usage("CannotPresign", ("%s sends its parameters in a body, which a URL does not hold"):format(plan.what))
   end
-  local call = begin(self, name, params)
+  local call = begin(self, name, params, nil, true)
   local url, headers = attempt.presign(self, call, options.expires or 3600)
   return url, headers, call.built.method
 end

@@ -12,6 +12,7 @@ local M = {}
 ---@field endpoint? string URL that goes before all that is configured
 ---@field fips? boolean
 ---@field dual_stack? boolean hosts that have IPv6, too
+---@field rules? fun(): table? the service's own rule set, instead of the rules here
 ---@field environ? fun(name: string): string? the process's environment unless given
 
 ---@class adt.aws.Endpoint
@@ -26,7 +27,7 @@ local M = {}
 ---@field dual_stack boolean
 
 local OPTIONS = { service = true, metadata = true, region = true, profile = true, endpoint = true, fips = true,
-  dual_stack = true, environ = true }
+  dual_stack = true, environ = true, rules = true }
 
 local function config(code, message, hint)
   errors.raise { cause = "config", code = code, message = message, hint = hint }
@@ -159,6 +160,18 @@ local function by_rules(o)
   return ("%s.%s.%s"):format(label(prefix, o, fips), region, o.dual_stack and part.dual_suffix or part.suffix), region
 end
 
+-- A service that is not built in: as the folder with its model says.
+local function by_rule_set(o)
+  local set = o.rules()
+  if not set then return by_rules(o) end
+  local found = require("adt.aws.rules").resolve(set, o)
+  local host = found.url:match "^https://(%w[%w%.%-]*/?[%w%.%-/]*)$"
+  if not host then
+    config("BadModel", ("the endpoint rules of %s give '%s', which is no URL of AWS"):format(o.service, found.url))
+  end
+  return host, found.region or o.region, found.name
+end
+
 -- --- both ------------------------------------------------------------------------------------------------------------
 
 local function environment(name)
@@ -185,13 +198,13 @@ function M.resolve(options)
     config("BadRegion", ("'%s' is no region"):format(o.region), "regions look like us-east-1")
   end
   o.part = partition.of(o.region)
-  local host, signing_region = by_rules(o)
   local url, source = configured(o)
+  local host, signing_region, signing_name = (o.rules and by_rule_set or by_rules)(o)
   if url and o.fips and o.endpoint then
     config("FipsAndEndpoint", "a FIPS endpoint and an endpoint of one's own exclude each other", "leave one of fips and endpoint away")
   end
   return { url = url and checked(url, source) or "https://" .. host, source = source or "rules", configured = url ~= nil,
-    signing_region = signing_region, signing_name = o.metadata.signing_name, partition = o.part, service = o.service,
+    signing_region = signing_region, signing_name = signing_name or o.metadata.signing_name, partition = o.part, service = o.service,
     fips = o.fips, dual_stack = o.dual_stack, region = o.region }
 end
 

@@ -19,6 +19,7 @@ local MAX = 64 << 20
 ---@field origin string "built in" or the folder
 ---@field paginators fun(): table<string, table> rules by operation; raises a config error
 ---@field waiters fun(): table<string, table> rules by name; raises a config error
+---@field endpoint_rules? fun(): table? the folder's rule set of endpoints; raises a config error
 
 local function usage(code, message, hint)
   errors.raise { cause = "usage", code = code, message = message, hint = hint }
@@ -234,6 +235,18 @@ local function folder_rules(version, name, key, more)
   end)
 end
 
+-- Where the service is; nil when the folder does not say.
+local function endpoint_rules(version)
+  return once(function()
+    local file = file_in(version, "endpoint-rule-set-1")
+    local rules, err = errors.try(json.decode, file and read(file) or "null", { name = file })
+    if err then
+      broken(file, err.code, err.message)
+    end
+    return type(rules) == "table" and rules or nil
+  end)
+end
+
 local loaded = {}
 
 local function find_in(folder, service)
@@ -241,7 +254,7 @@ local function find_in(folder, service)
   if version and not loaded[version] then
     local file, ours = file_in(version, "service-2"), find_built_in(service)
     loaded[version] = {
-      service = service, origin = version, model = load(read(file), file),
+      service = service, origin = version, model = load(read(file), file), endpoint_rules = endpoint_rules(version),
       paginators = folder_rules(version, "paginators-1", "pagination"),
       -- Ours has waiters that botocore lacks.
       waiters = folder_rules(version, "waiters-2", "waiters", ours and ours.waiters),

@@ -65,10 +65,8 @@ local REPEATABLE = { "Describe", "Get", "List", "BatchGet", "Head", "Search", "L
   "Cancel", "Enable", "Disable", "Attach", "Detach", "Associate", "Disassociate" }
 local REPEATABLE_METHOD = set "GET HEAD PUT DELETE OPTIONS"
 
--- What costs money each time and has no token to tell a repetition by.
-local COSTLY = set [[
-  PurchaseCapacityBlock PurchaseCapacityBlockExtension PurchaseReservedInstancesOffering PurchaseOffering
-  CreateCapacityReservationBySplitting ]]
+-- What costs money each time: PurchaseCapacityBlock has no token to tell a repetition by.
+local COSTLY = "Purchase"
 
 --- How far an operation may be repeated: "always"; "answered": once an answer says that it was not done, but not after a
 --- broken connection; "undone": only if it was throttled or never sent.
@@ -78,7 +76,7 @@ local COSTLY = set [[
 function M.repeatable(operation, params)
   if operation.read_only or #(operation.idempotency or {}) > 0 or params.ClientToken or params.ClientRequestToken then
     return "always"
-  elseif COSTLY[operation.name] then
+  elseif operation.name:sub(1, #COSTLY) == COSTLY then
     return "undone"
   elseif REPEATABLE_METHOD[operation.method] then
     return "always"

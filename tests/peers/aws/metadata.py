@@ -40,8 +40,7 @@ class Metadata:
         name, key, until = self.credentials.get(part, (None, None, 0))
         if now >= until:
             seconds = self.settings[part]["seconds"]
-            name, key = self.services.make_key(seconds, arn=f"arn:aws:sts::123456789012:assumed-role/{part}/i-0")
-            key["expires"] = self.services.keys[name]["expires"] = now + seconds
+            name, key = self.services.make_key(now + seconds, f"arn:aws:sts::123456789012:assumed-role/{part}/i-0")
             self.credentials[part] = name, key, now + max(1, seconds * 0.8)
         return name, key
 
@@ -116,7 +115,7 @@ class Metadata:
     # --- SSO ----------------------------------------------------------------------------------------------------------
 
     def portal(self, request, now):
-        s, query = self.settings["sso"], {n.decode(): v.decode() for n, v in decoded_query(request.query)}
+        s, query = self.settings["sso"], {n.decode("latin-1"): v.decode("latin-1") for n, v in decoded_query(request.query)}
         if request.get("authorization"):
             return _typed(400, "InvalidRequestException", {"message": "this call is not signed"})
         if request.get("x-amz-sso_bearer_token") != s["token"]:

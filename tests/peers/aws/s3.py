@@ -19,7 +19,7 @@ BUCKET = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 KEPT = ("content-type", "cache-control", "content-disposition", "content-language", "expires")
 # What a query may name beside the signature; anything else is a subresource that is not there.
 KNOWN = {"list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after", "encoding-type", "fetch-owner",
-         "location", "delete", "x-id", "versionid"}
+         "location", "delete", "x-id"}
 
 
 class Denied(Exception):
@@ -104,9 +104,10 @@ class S3:
                          [("x-amz-bucket-region", bucket.region)])
         proof = self._authorize(request, bucket, host_region, keys, now, operation)
         request.notes["verified"] = proof is not None
-        query = {n.decode().lower(): v.decode("utf-8", "replace") for n, v in decoded_query(request.query)}
+        query = {n.decode("utf-8", "replace").lower(): v.decode("utf-8", "replace") for n, v in decoded_query(request.query)}
         for part in query:
-            if part not in KNOWN and not part.startswith("x-amz-") and not part.startswith("response-"):
+            answer = part.startswith("response-") and part[len("response-"):] in (*KEPT, "content-encoding")
+            if part not in KNOWN and not part.startswith("x-amz-") and not answer:
                 raise Denied(501, "NotImplemented", "A header or query you provided implies functionality that is not implemented",
                              [("Query", part)])
         if operation == "Unknown":
@@ -129,9 +130,8 @@ class S3:
             return verify(request, keys, "s3", region, now)
         except Refusal as r:
             if r.kind == "wrong_region" and bucket and self.region_answer != 400:
-                raise Denied(self.region_answer, "PermanentRedirect" if self.region_answer == 301 else "TemporaryRedirect",
-                             "The bucket you are attempting to access must be addressed using the specified endpoint. Please send "
-                             "all future requests to this endpoint.", [("Endpoint", request.get("host"))],
+                raise Denied(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified "
+                             "endpoint. Please send all future requests to this endpoint.", [("Endpoint", request.get("host"))],
                              [("x-amz-bucket-region", bucket.region)]) from r
             raise
 
@@ -334,8 +334,10 @@ class S3:
                          [("Condition", "If-Match")])
         if none is not None and (none == "*" or none.strip('"') == o.etag.strip('"')):
             return Response(304, b"", [("ETag", o.etag)])
+        asked = {n[len("response-"):]: v for n, v in query.items() if n.startswith("response-")}
         headers = [("ETag", o.etag), ("Last-Modified", formatdate(o.modified, usegmt=True)), ("Accept-Ranges", "bytes"),
-                   ("x-amz-request-id", request_id()[:16].upper())] + o.headers
+                   ("x-amz-request-id", request_id()[:16].upper())] + [(n, asked.pop(n, v)) for n, v in o.headers]
+        headers += asked.items()
         part = self._range(request.get("range"), o.store.size) if request.get("range") else None
         if part:
             headers.append(("Content-Range", f"bytes {part[0]}-{part[0] + part[1] - 1}/{o.store.size}"))

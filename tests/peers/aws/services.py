@@ -4,7 +4,6 @@ import json
 import re
 import secrets
 import threading
-import time
 from urllib.parse import unquote_plus, unquote
 
 from answers import element, error, iso, request_id
@@ -56,20 +55,18 @@ class Services:
 
     # --- sts ----------------------------------------------------------------------------------------------------------
 
-    def make_key(self, seconds, **more):
-        key = {"secret": secrets.token_urlsafe(30)[:40], "token": "FakeToken/" + secrets.token_urlsafe(60), "expires": None}
+    def make_key(self, until, arn):
+        key = {"secret": secrets.token_urlsafe(30)[:40], "token": "FakeToken/" + secrets.token_urlsafe(60), "expires": until, "arn": arn}
         name = "ASIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
-        key["expires"] = time.time() + seconds
-        self.keys[name] = dict(key, **more)
+        self.keys[name] = key
         return name, key
 
     def _credentials(self, form, now, role, session):
         seconds = form.get("DurationSeconds", "3600")
         if not re.fullmatch(r"\d+", seconds) or not 900 <= int(seconds) <= 43200:
             raise Denied(400, "ValidationError", "1 validation error detected: Value at 'durationSeconds' failed to satisfy constraint")
-        name, key = self.make_key(int(seconds))
         key_arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.rsplit('/', 1)[1]}/{session}"
-        self.keys[name]["arn"] = key_arn
+        name, key = self.make_key(now + int(seconds), key_arn)
         return ("<Credentials>" + element("AccessKeyId", name) + element("SecretAccessKey", key["secret"])
                 + element("SessionToken", key["token"]) + element("Expiration", iso(now + int(seconds))) + "</Credentials>"
                 "<AssumedRoleUser>" + element("AssumedRoleId", "AROAFAKE:" + session) + element("Arn", key_arn) + "</AssumedRoleUser>")

@@ -4,7 +4,7 @@ import hmac
 import re
 import time
 from email.utils import parsedate_tz, mktime_tz
-from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -163,13 +163,15 @@ def _check_headers(request, claim, s3):
         raise Refusal("incomplete", text="'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     must = {"x-amz-date", "x-amz-security-token", "x-amz-content-sha256", "x-amz-target", "x-k8s-aws-id"}
     unsigned = [n for n in request.lower if n not in claim.signed and (n in must or (s3 and n.startswith("x-amz-")))]
+    if not claim.presigned and "content-type" in request.lower and "content-type" not in claim.signed:
+        unsigned.append("content-type")
     if not claim.presigned and "x-amz-date" not in request.lower and "date" not in claim.signed:
         unsigned.append("date")
     if unsigned:
         raise Refusal("not_signed", headers=", ".join(sorted(unsigned)))
 
 
-def _check_scope(claim, service, region, s3):
+def _check_scope(claim, service, region):
     if claim.service != service:
         raise Refusal("wrong_service", expected=service, got=claim.service)
     if region is not None and claim.region != region:
@@ -222,14 +224,14 @@ def _payload(request, claim, s3):
     return declared
 
 
-def verify(request, keys, service, region, now, tls=False):
+def verify(request, keys, service, region, now):
     """Returns a Proof or raises a Refusal. S3's payload word is taken on trust here: who reads the body checks it.
 
     For other services the body must have been read. region None: any (S3 checks the bucket's own).
     """
     s3 = service == "s3"
     claim = Claim(request)
-    _check_scope(claim, service, region, s3)
+    _check_scope(claim, service, region)
     key = _check_key(claim, keys, now)
     _check_time(claim, now, s3)
     _check_headers(request, claim, s3)
