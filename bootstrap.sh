@@ -20,10 +20,11 @@ die() { say "$*"; exit 1; }
 
 # cmake 3.22, ninja and the libraries that the rooms link.
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config liblua5.4-dev libuv1-dev libyajl-dev libyaml-dev libssl-dev
-    libcurl4-openssl-dev)
+    libcurl4-openssl-dev zlib1g-dev)
 test_packages=(clang clang-tidy clang-format lua5.4 lua-busted lua-check lua-filesystem lua-cjson shellcheck hyperfine
     git openssl python3 python3-venv python3-torch python3-jsonschema procps curl
-    munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server)
+    munge slurmctld slurmd slurm-client slurm-wlm-jwt-plugin slurmrestd slurmdbd slurm-wlm-mysql-plugin mariadb-server
+    radosgw ceph-mon ceph-osd ceph-common)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -122,6 +123,22 @@ run_recipe() {
     exec "$program" "$@"
 }
 
+# build/python: what the tests need from PyPI, of the versions in tests/python.txt. Without it they take a Python of the
+# machine that has these modules, or leave out what needs them.
+test_python() {
+    local dir=$here/build/python list=$here/tests/python.txt
+    cmp -s "$list" "$dir/made-of" && return
+    say "making $dir"
+    rm -rf "$dir"
+    if /usr/bin/python3 -m venv "$dir" >&2 && "$dir/bin/python3" -m pip install --quiet --disable-pip-version-check --no-input \
+        --no-compile -r "$list" >&2; then
+        cp "$list" "$dir/made-of"
+    else
+        say "no $dir: what needs botocore or moto is tested with the machine's own Python, or not at all"
+        rm -rf "$dir"
+    fi
+}
+
 run_tests() {
     install=apt_get_quietly
     need "${test_packages[@]}"
@@ -129,6 +146,7 @@ run_tests() {
     runtime=$(clang_runtime)
     [ -z "$runtime" ] || need "$runtime"
     build
+    test_python
     exec "$here/tests/run" "$@"
 }
 

@@ -1,4 +1,5 @@
 /* hash.c - adt.c.hash: digests and base64 */
+#include "hash.h"
 #include "adtL.h"
 #include "base/mem.h"
 #include "data/digest.h"
@@ -6,9 +7,9 @@
 
 #include <string.h>
 
-static enum adt_hash check_hash(lua_State *L, int arg)
+enum adt_hash adtL_checkhash(lua_State *L, int arg)
 {
-    static const char *const names[ADT_HASHES + 1] = {"sha256", "sha1", "md5", NULL};
+    static const char *const names[ADT_HASHES + 1] = {"sha256", "sha1", "md5", "crc32", "crc32c", "crc64nvme", NULL};
     return (enum adt_hash)luaL_checkoption(L, arg, NULL, names);
 }
 
@@ -32,7 +33,7 @@ static int hash_digest(lua_State *L)
     struct adt_error err;
     unsigned char out[ADT_DIGEST_MAX];
     size_t n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     const char *text = luaL_checklstring(L, 2, &n);
     if (adt_digest_of(hash, text, n, out, &err) < 0)
         return adtL_fail(L, &err);
@@ -45,7 +46,8 @@ static int hash_hmac(lua_State *L)
     struct adt_error err;
     unsigned char out[ADT_DIGEST_MAX];
     size_t n, key_n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
+    luaL_argcheck(L, hash < ADT_CRC32, 1, "a CRC is no hash");
     const char *key = luaL_checklstring(L, 2, &key_n), *text = luaL_checklstring(L, 3, &n);
     if (adt_digest_hmac(hash, key, key_n, text, n, out, &err) < 0)
         return adtL_fail(L, &err);
@@ -84,7 +86,7 @@ static int hash_file(lua_State *L)
 {
     struct adt_error err;
     size_t n;
-    enum adt_hash hash = check_hash(L, 1);
+    enum adt_hash hash = adtL_checkhash(L, 1);
     const char *path = adtL_checktext(L, 2, &n);
     lua_settop(L, RAW);
     adtL_checkwait(L, "hash");
@@ -103,6 +105,55 @@ static int hash_file(lua_State *L)
     if (!(o->op = adt_work_start(loop, file_run, adt_free, j, &err)))
         return adtL_fail(L, &err);
     return adtL_park(L, o, file_finish);
+}
+
+/* --- in parts ----------------------------------------------------------------------------------------------------- */
+
+static int tally_close(lua_State *L)
+{
+    struct ltally *u = luaL_checkudata(L, 1, ADTL_TALLY);
+    adt_digest_free(u->d);
+    u->d = NULL;
+    return 0;
+}
+
+struct ltally *adtL_checktally(lua_State *L, int arg)
+{
+    struct ltally *u = luaL_checkudata(L, arg, ADTL_TALLY);
+    luaL_argcheck(L, u->d, arg, "the digest is closed");
+    return u;
+}
+
+/* new(name) -> tally */
+static int hash_new(lua_State *L)
+{
+    struct adt_error err;
+    enum adt_hash hash = adtL_checkhash(L, 1);
+    struct ltally *u = adtL_newhandle(L, sizeof *u, ADTL_TALLY, 0);
+    u->hash = hash;
+    u->d = adt_digest_new(hash, &err);
+    return u->d ? 1 : adtL_fail(L, &err);
+}
+
+/* tally:add(bytes) */
+static int tally_add(lua_State *L)
+{
+    size_t n;
+    struct ltally *u = adtL_checktally(L, 1);
+    const char *p = luaL_checklstring(L, 2, &n);
+    if (adt_digest_add(u->d, p, n) < 0)
+        return luaL_error(L, "OpenSSL refuses to go on");
+    return 0;
+}
+
+/* tally:finish(raw) -> digest; it begins anew */
+static int tally_finish(lua_State *L)
+{
+    unsigned char out[ADT_DIGEST_MAX];
+    struct ltally *u = adtL_checktally(L, 1);
+    if (adt_digest_end(u->d, out) < 0)
+        return luaL_error(L, "OpenSSL refuses to go on");
+    return push_digest(L, u->hash, out, lua_toboolean(L, 2));
 }
 
 /* --- base64 ------------------------------------------------------------------------------------------------------- */
@@ -151,12 +202,17 @@ static int hash_base64_decode(lua_State *L)
 
 int luaopen_adt_c_hash(lua_State *L)
 {
+    static const luaL_Reg meta[] = {{"__gc", tally_close}, {"__close", tally_close}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"add", tally_add}, {"finish", tally_finish}, {"close", tally_close}, {NULL, NULL}};
     static const luaL_Reg functions[] = {{"digest", hash_digest},
                                          {"hmac", hash_hmac},
                                          {"file", hash_file},
+                                         {"new", hash_new},
                                          {"base64_encode", hash_base64_encode},
                                          {"base64_decode", hash_base64_decode},
                                          {NULL, NULL}};
+    adtL_newclass(L, ADTL_TALLY, meta, methods);
     luaL_newlib(L, functions);
     return 1;
 }

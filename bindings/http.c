@@ -3,9 +3,12 @@
 
 #include "adtL.h"
 #include "file.h"
+#include "hash.h"
 #include "modules.h"
+#include "upload.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define CLIENT "adt.http.client"
 #define TRANSFER "adt.http"
@@ -14,11 +17,23 @@ struct lclient {
     struct adt_http *h; /* NULL: closed */
 };
 
-struct ltransfer {
-    struct adt_transfer *t; /* NULL: closed */
+enum { TALLIES = 8, HEADER_N = 40 };
+
+/* Counts in the body if the response has the header; "": in any case. */
+struct tally {
+    char header[HEADER_N];
+    struct ltally *tally;
 };
 
-enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_COUNT = 3 };
+struct ltransfer {
+    struct adt_transfer *t; /* NULL: closed */
+    struct tally tallies[TALLIES];
+    size_t count;
+    bool chosen;
+    struct ltally *tally; /* the first that counts, once [chosen] */
+};
+
+enum { UV_CLIENT = 1, UV_BODY, UV_SINK, UV_TALLIES, UV_COUNT = 4 };
 
 static char client_key; /* registry: the engine's client */
 
@@ -95,7 +110,43 @@ static void read_headers(lua_State *L, struct adt_http_request *r)
     r->headers = lines;
 }
 
-/* Leaves the body on the stack: a string, a file, true (it is pushed) or nil. */
+static ssize_t read_upload(void *arg, char *p, size_t n, struct adt_error *err)
+{
+    struct lupload *u = arg;
+    if (u->up)
+        return adt_upload_read(u->up, p, n, err);
+    return adt_error_set(err, ADT_USAGE, "Closed", "the upload was closed while it was being sent");
+}
+
+static bool has_header(const struct adt_http_response *r, const char *name)
+{
+    size_t n = strlen(name);
+    const char *p = r->head, *end = p + r->head_n;
+    while (p && p < end) {
+        if ((size_t)(end - p) > n && p[n] == ':' && !strncasecmp(p, name, n))
+            return true;
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    return n == 0;
+}
+
+static int add_to_tally(void *arg, const void *p, size_t n)
+{
+    struct ltransfer *u = arg;
+    if (!u->chosen) {
+        struct adt_http_response r;
+        adt_transfer_response(u->t, &r);
+        for (size_t i = 0; i < u->count && !u->tally; i++)
+            u->tally = has_header(&r, u->tallies[i].header) ? u->tallies[i].tally : NULL;
+        u->chosen = true;
+    }
+    if (!u->tally)
+        return 0;
+    return u->tally->d ? adt_digest_add(u->tally->d, p, n) : -1;
+}
+
+/* Leaves the body on the stack: a string, a file, an upload, true (it is pushed) or nil. */
 static void read_body(lua_State *L, struct adt_http_request *r)
 {
     size_t n;
@@ -108,12 +159,18 @@ static void read_body(lua_State *L, struct adt_http_request *r)
     } else if (kind == LUA_TBOOLEAN) {
         r->source = ADT_HTTP_PUSHED;
         r->size = adtL_optinteger(L, 1, "size", -1);
+    } else if (luaL_testudata(L, -1, ADTL_UPLOAD)) {
+        struct lupload *u = adtL_checkupload(L, -1);
+        r->source = ADT_HTTP_CALLED;
+        r->size = (int64_t)adt_upload_length(u->up);
+        r->read = read_upload;
+        r->read_arg = u;
     } else if (kind != LUA_TNIL) {
         r->source = ADT_HTTP_FROM_FILE;
         r->body_fd = adtL_tofd(L, -1);
         r->size = adtL_optinteger(L, 1, "size", -1);
         if (r->body_fd < 0 || r->size < 0)
-            luaL_error(L, "option 'body' must be a string, true, or an open file and 'size'");
+            luaL_error(L, "option 'body' must be a string, true, an upload, or an open file and 'size'");
     }
 }
 
@@ -130,13 +187,39 @@ static void read_sink(lua_State *L, struct adt_http_request *r)
     }
 }
 
-/* start{ url, method, headers = { "Name: value" }, body = string|file|true, size, to = file|true, max_body, unix,
- * proxy, ca, insecure, compressed, idempotent, http, connect, first, idle, total } -> handle */
+/* Leaves a list of { header, tally }, which keeps the tallies alive, or nil on the stack. */
+static size_t read_tallies(lua_State *L, const struct adt_http_request *r, struct tally *out)
+{
+    if (lua_getfield(L, 1, "tallies") == LUA_TNIL)
+        return 0;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    size_t count = lua_rawlen(L, -1);
+    if (r->sink != ADT_HTTP_TO_FILE || count > TALLIES)
+        luaL_error(L, "option 'tallies' is for a body that goes to a file, and has at most %d", TALLIES);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        size_t n;
+        const char *header = adtL_checktext(L, -2, &n);
+        if (n >= HEADER_N)
+            luaL_error(L, "option 'tallies' has a header that is too long");
+        memcpy(out[i].header, header, n + 1);
+        out[i].tally = adtL_checktally(L, -1);
+        lua_pop(L, 3);
+    }
+    return count;
+}
+
+/* start{ url, method, headers = { "Name: value" }, body = string|file|upload|true, size, to = file|true,
+ * tallies = { { header, tally } }, max_body, unix, proxy, ca, insecure, compressed, idempotent, http, connect, first,
+ * idle, total } -> handle */
 static int http_start(lua_State *L)
 {
     static const char *const known[] = {"url",      "method",     "headers",    "body",  "size",    "to",    "max_body",
                                         "unix",     "proxy",      "ca",         "http",  "connect", "first", "idle",
-                                        "insecure", "compressed", "idempotent", "total", NULL};
+                                        "insecure", "compressed", "idempotent", "total", "tallies", NULL};
     struct adt_http_request r = {0};
     struct adt_error err;
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -156,7 +239,9 @@ static int http_start(lua_State *L)
     r.total = read_limit(L, "total");
     read_body(L, &r);
     read_sink(L, &r);
-    int sink = lua_gettop(L), body = sink - 1;
+    struct tally tallies[TALLIES];
+    size_t count = read_tallies(L, &r, tallies);
+    int list = lua_gettop(L), sink = list - 1, body = list - 2;
     struct adt_http *h = push_client(L, &err);
     if (!h)
         return adtL_fail(L, &err);
@@ -167,6 +252,13 @@ static int http_start(lua_State *L)
     lua_setiuservalue(L, -2, UV_BODY);
     lua_pushvalue(L, sink);
     lua_setiuservalue(L, -2, UV_SINK);
+    lua_pushvalue(L, list);
+    lua_setiuservalue(L, -2, UV_TALLIES);
+    if ((u->count = count)) {
+        memcpy(u->tallies, tallies, count * sizeof *tallies);
+        r.written = add_to_tally;
+        r.written_arg = u;
+    }
     u->t = adt_http_start(h, &r, &err);
     return u->t ? 1 : adtL_fail(L, &err);
 }

@@ -10,9 +10,12 @@
 /* clang-format off */
 #define ADT_MODULES(X) \
     X(aws) \
+    X(awsmodel) \
+    X(awsprofile) \
     X(bare) \
     X(child) \
     X(clock) \
+    X(data) \
     X(error) \
     X(fault) \
     X(file) \
@@ -28,6 +31,7 @@
     X(startup) \
     X(task) \
     X(term) \
+    X(upload) \
     X(yaml) \
     /* end of the list */
 /* clang-format on */

@@ -10,7 +10,7 @@
 
 enum kind { NIL, FALSE, TRUE, INTEGER, NUMBER, TEXT, SIDE_TEXT, KNOWN_KEY, ARRAY, OBJECT };
 
-enum { KEYS = 1024, SLOTS = 2 * KEYS, NO_KEY = KEYS };
+enum { KEYS = 1024, SLOTS = 2 * KEYS, NO_KEY = KEYS, NO_MEMORY, KEY_LENGTH = 64 };
 
 struct item {
     union {
@@ -38,6 +38,7 @@ struct ltape {
     size_t open; /* the innermost open array or object; SIZE_MAX outside */
     struct known *keys;
     uint32_t key_count, last;
+    char *copies;    /* of keys that are not in the source, KEY_LENGTH bytes for each number */
     uint32_t *slots; /* hash table of key numbers + 1 */
     enum adtL_big big;
     struct adt_error *err;
@@ -51,10 +52,12 @@ static int tape_close(lua_State *L)
     adt_free(t->items);
     adt_free(t->keys);
     adt_free(t->slots);
+    adt_free(t->copies);
     adt_buf_free(&t->side);
     t->items = NULL;
     t->keys = NULL;
     t->slots = NULL;
+    t->copies = NULL;
     return 0;
 }
 
@@ -115,13 +118,18 @@ static int on_number(void *ctx, double value)
     return 0;
 }
 
+static bool in_source(const struct ltape *t, const char *text)
+{
+    return text >= t->text && text < t->text + t->len;
+}
+
 static int set_text(struct ltape *t, struct item *item, const char *text, size_t n)
 {
     if (!item)
         return -1;
     item->n = (uint32_t)n;
     item->u.text = text;
-    if (text >= t->text && text < t->text + t->len)
+    if (in_source(t, text))
         return 0;
     item->kind = SIDE_TEXT;
     item->u.at = t->side.len;
@@ -155,7 +163,17 @@ static bool is_key(const struct known *k, const char *text, size_t n)
     return k->n == n && !memcmp(k->text, text, n);
 }
 
-/* The number of a key, NO_KEY when the list is full. */
+/* A key's text at a place where it stays; NULL when out of memory. */
+static const char *keep_key(struct ltape *t, const char *text, size_t n)
+{
+    if (in_source(t, text))
+        return text;
+    if (!t->copies && !(t->copies = adt_alloc((size_t)KEYS * KEY_LENGTH)))
+        return NULL;
+    return memcpy(t->copies + (size_t)t->key_count * KEY_LENGTH, text, n);
+}
+
+/* The number of a key, NO_KEY when the list is full, NO_MEMORY. */
 static uint32_t find_key(struct ltape *t, const char *text, size_t n)
 {
     uint32_t at = hash(text, n) % SLOTS;
@@ -164,7 +182,10 @@ static uint32_t find_key(struct ltape *t, const char *text, size_t n)
             return t->slots[at] - 1;
     if (t->key_count == KEYS)
         return NO_KEY;
-    t->keys[t->key_count] = (struct known){.text = text, .n = (uint32_t)n};
+    const char *kept = keep_key(t, text, n);
+    if (!kept)
+        return NO_MEMORY;
+    t->keys[t->key_count] = (struct known){.text = kept, .n = (uint32_t)n};
     t->slots[at] = ++t->key_count;
     return t->key_count - 1;
 }
@@ -174,12 +195,13 @@ static int on_key(void *ctx, const char *text, size_t n)
     struct ltape *t = ctx;
     t->items[t->open].n++;
     struct item *item = add(t, TEXT);
-    /* Only text that stays where it is can be remembered, and long keys are not worth it. */
-    if (!item || n > 64 || text < t->text || text >= t->text + t->len)
+    if (!item || n > KEY_LENGTH) /* long keys are not worth remembering */
         return set_text(t, item, text, n);
     uint32_t key = t->keys[t->last].next;
     if (key >= t->key_count || !is_key(&t->keys[key], text, n)) {
         key = find_key(t, text, n);
+        if (key == NO_MEMORY)
+            return adt_error_nomem(t->err);
         if (key == NO_KEY)
             return set_text(t, item, text, n);
         t->keys[t->last].next = key;

@@ -37,6 +37,7 @@ struct lwriter {
     struct adt_error err;
     struct lkey *keys; /* of the objects being written, sorted */
     size_t count, cap;
+    bool reveal; /* adt.Secret objects become strings; the events' consumer wipes what it keeps */
 };
 
 struct lwriter *adtL_newwriter(lua_State *L, size_t max);

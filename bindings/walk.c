@@ -281,10 +281,27 @@ static int walk_table(struct walk *k, int idx, struct frame *f)
     return fail(k, f, "MixedKeys", "an array with a gap, or with keys that are no positions");
 }
 
+/* The value of the secret at [idx] takes its place; anything else stays. */
+static void reveal(lua_State *L, int idx)
+{
+    luaL_checkstack(L, 4, "secret");
+    if (luaL_getmetafield(L, idx, "__name") != LUA_TSTRING || strcmp(lua_tostring(L, -1), "adt.Secret") != 0 ||
+        luaL_getmetafield(L, idx, "reveal") != LUA_TFUNCTION) {
+        lua_settop(L, idx);
+        return;
+    }
+    lua_pushvalue(L, idx);
+    lua_call(L, 1, 1);
+    lua_replace(L, idx);
+    lua_settop(L, idx);
+}
+
 static int walk_value(struct walk *k, int idx, const struct frame *f)
 {
     lua_State *L = k->L;
     size_t n;
+    if (k->w->reveal && lua_type(L, idx) == LUA_TUSERDATA)
+        reveal(L, idx);
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN:
         return EMIT(k, f, boolean, k->ctx, lua_toboolean(L, idx));

@@ -44,12 +44,14 @@ struct adt_aws_member {
     const char *name;                  /* "" for elements, keys and values; the shape's for inputs and outputs */
     const char *wire_name;             /* locationName, or NULL */
     const char *query_name;            /* queryName (ec2), or NULL */
+    const char *root;                  /* the element's name where this is a whole body of XML; NULL: no structure */
     const struct adt_aws_shape *shape; /* never NULL */
     const char *xml_prefix, *xml_uri;  /* xmlNamespace; NULL: none */
     const char *result_wrapper;        /* outputs of query: the element around the result; NULL: none */
     enum adt_aws_location location;
     enum adt_aws_time time; /* timestampFormat; ADT_AWS_TIME_ANY: the protocol's own for this location */
     bool required, flattened, xml_attribute, idempotency_token, json_value, host_label, event, streaming;
+    bool event_payload, event_header; /* of an event: it is the message's whole payload, or one of its headers */
 };
 
 struct adt_aws_shape {
@@ -60,6 +62,7 @@ struct adt_aws_shape {
     const struct adt_aws_member *members; /* in the description's order */
     size_t member_count;
     const uint16_t *by_wire; /* indices of members, sorted by the name on the wire in a body (wire_name, else name) */
+    const uint16_t *by_name; /* and by the name that callers use */
     const struct adt_aws_member *payload; /* the member that is the whole body; NULL: none */
     /* lists and maps; a list's key is NULL */
     const struct adt_aws_member *element, *key;

@@ -40,10 +40,13 @@ int adt_aws_request_build(const struct adt_aws_model *m, const struct adt_aws_op
                           const struct adt_value *params, const struct adt_aws_request_options *opt,
                           struct adt_aws_request *out, struct adt_error *err);
 /* [params] is an object, or NULL for none. Null members count as absent. -1 (ADT_USAGE) with err->where the path of the
- * value ("$.Filters[0].Nme"): "UnknownMember" (its hint names the nearest one), "MissingMember", "WrongType" (says what
- * is needed), "EmptyLabel" (a path label without text), "TooDeep", "NotUtf8", a union without exactly one member.
- * Nothing is converted: a number is no string. Timestamps are seconds since the epoch (number) or a text that is a
- * date in ISO 8601. */
+ * value, elements counted from 1 ("$.Filters[1].Nme"): "UnknownMember" (its hint names the nearest one),
+ * "MissingMember", "WrongType" (says what is needed), "BadUnion" (not exactly one member), "EmptyLabel" (a path label
+ * without text), "TooDeep", "NotUtf8"; and without a path "BadHostLabel", "BadHeader" and "BadText" (control characters
+ * where HTTP or XML has no place for them), "TooBig". An event stream is refused as "EventStream". Nothing is
+ * converted: a number is no string. Timestamps are seconds since the epoch (number) or a text that is a date in
+ * ISO 8601; floats may be "NaN", "Infinity" and "-Infinity". Where a path of the model has no member,
+ * ADT_CONFIG, "BadModel". An empty array is an empty object, and the other way round. */
 
 void adt_aws_request_free(struct adt_aws_request *r);
 /* Wipes bodies and headers, which may hold secrets. An all-zero one may be freed. */
@@ -62,8 +65,10 @@ int adt_aws_response_read(const struct adt_aws_model *m, const struct adt_aws_op
                           struct adt_error *err);
 /* A successful response, as the events of one object in which members have the names that callers use. Timestamps are
  * numbers, seconds since the epoch. What the model does not know is passed over. -1 (ADT_SERVICE, retryable): the body
- * is not what the protocol says ("BadXml", "BadJson", "NotXml" for an HTML page, an empty body where one is due, a
- * value of the wrong type); the message tells status, content type and the beginning of the body. */
+ * is not what the protocol says ("BadXml", "BadJson", "BadEvents"; "NotXml" or "NotJson" for an HTML page, another
+ * language, an empty body where one is due; "WrongType"; "TooDeep"); the message tells status, content type and the
+ * beginning of a body in the wrong language. One in the right language is not quoted: it may hold secrets. A body with an
+ * event stream that has come as a whole is an array of events. */
 
 struct adt_aws_failure {
     const char *code, *message, *request_id, *host_id,

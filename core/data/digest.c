@@ -1,16 +1,20 @@
-/* digest.c - hashes over OpenSSL's EVP
+/* digest.c - hashes by OpenSSL, SHA-256 beneath its EVP where that is offered, and CRCs in the same form
  *
  * Linking libcrypto would double the time that the program takes to start, so it is opened when the first digest is
- * asked for. */
+ * asked for. EVP costs more than a short message does, and signing is three of these: hence the functions beneath. They
+ * know nothing of FIPS, so where OpenSSL is set to it all goes by EVP. */
 #include "data/digest.h"
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/crc.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +25,7 @@ enum { READ_SIZE = 256 * 1024 };
 static const struct {
     const char *name;
     size_t size;
-} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}};
+} hashes[ADT_HASHES] = {{"SHA256", 32}, {"SHA1", 20}, {"MD5", 16}, {"CRC32", 4}, {"CRC32C", 4}, {"CRC64NVME", 8}};
 
 static struct {
     EVP_MD *(*md_fetch)(OSSL_LIB_CTX *, const char *, const char *);
@@ -30,8 +34,12 @@ static struct {
     int (*init)(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM *);
     int (*update)(EVP_MD_CTX *, const void *, size_t);
     int (*final)(EVP_MD_CTX *, unsigned char *, unsigned int *);
-    EVP_MD *md[ADT_HASHES]; /* NULL: not offered, as MD5 under FIPS */
-    char why[200];          /* empty: all is there */
+    int (*sha_init)(SHA256_CTX *);
+    int (*sha_update)(SHA256_CTX *, const void *, size_t);
+    int (*sha_final)(unsigned char *, SHA256_CTX *);
+    bool low;              /* these three are there and may be used */
+    EVP_MD *md[ADT_CRC32]; /* NULL: not offered, as MD5 under FIPS */
+    char why[200];         /* empty: all is there */
 } crypto;
 static pthread_once_t crypto_once = PTHREAD_ONCE_INIT;
 
@@ -41,6 +49,16 @@ static void *symbol(void *lib, const char *name)
     if (!p)
         snprintf(crypto.why, sizeof crypto.why, "libcrypto.so.3 has no %s", name);
     return p;
+}
+
+static void low_open(void *lib)
+{
+    int (*is_fips)(OSSL_LIB_CTX *);
+    *(void **)&is_fips = dlsym(lib, "EVP_default_properties_is_fips_enabled");
+    *(void **)&crypto.sha_init = dlsym(lib, "SHA256_Init");
+    *(void **)&crypto.sha_update = dlsym(lib, "SHA256_Update");
+    *(void **)&crypto.sha_final = dlsym(lib, "SHA256_Final");
+    crypto.low = is_fips && !is_fips(NULL) && crypto.sha_init && crypto.sha_update && crypto.sha_final;
 }
 
 static void crypto_open(void)
@@ -58,14 +76,28 @@ static void crypto_open(void)
     S(update, "EVP_DigestUpdate");
     S(final, "EVP_DigestFinal_ex");
 #undef S
-    for (int i = 0; i < ADT_HASHES && !crypto.why[0]; i++)
+    for (int i = 0; i < ADT_CRC32 && !crypto.why[0]; i++)
         crypto.md[i] = crypto.md_fetch(NULL, hashes[i].name, NULL);
+    low_open(lib);
 }
 
 struct adt_digest {
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *ctx; /* NULL: a CRC */
     enum adt_hash hash;
+    bool low; /* in [sha], and [ctx] is of no use */
+    SHA256_CTX sha;
+    uint64_t crc;
 };
+
+static bool is_crc(enum adt_hash hash)
+{
+    return hash >= ADT_CRC32;
+}
+
+static enum adt_crc crc_of(enum adt_hash hash)
+{
+    return (enum adt_crc)(hash - ADT_CRC32);
+}
 
 static int refused(enum adt_hash hash, struct adt_error *err)
 {
@@ -77,6 +109,8 @@ static _Atomic(struct adt_digest *) spare;
 
 int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
 {
+    if (is_crc(hash))
+        return 0;
     pthread_once(&crypto_once, crypto_open);
     if (!crypto.why[0] && crypto.md[hash])
         return 0;
@@ -86,8 +120,15 @@ int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
     return -1;
 }
 
+static int digest_begin(struct adt_digest *d)
+{
+    int ok = d->low ? crypto.sha_init(&d->sha) : crypto.init(d->ctx, crypto.md[d->hash], NULL);
+    return ok == 1 ? 0 : -1;
+}
+
 static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
 {
+    assert(!is_crc(hash));
     if (adt_digest_ready(hash, err) < 0)
         return NULL;
     struct adt_digest *d = atomic_exchange(&spare, NULL);
@@ -100,7 +141,8 @@ static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
         return NULL;
     }
     d->hash = hash;
-    if (crypto.init(d->ctx, crypto.md[hash], NULL) != 1) {
+    d->low = hash == ADT_SHA256 && crypto.low;
+    if (digest_begin(d) < 0) {
         refused(hash, err);
         adt_digest_free(d);
         return NULL;
@@ -120,33 +162,61 @@ size_t adt_digest_size(enum adt_hash hash)
 
 struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err)
 {
-    return digest_take(hash, err);
+    if (!is_crc(hash))
+        return digest_take(hash, err);
+    struct adt_digest *d = adt_zalloc(sizeof *d);
+    if (!d)
+        adt_error_nomem(err);
+    else
+        d->hash = hash;
+    return d;
 }
 
 int adt_digest_add(struct adt_digest *d, const void *p, size_t n)
 {
-    return crypto.update(d->ctx, p, n) == 1 ? 0 : -1;
+    if (!d->ctx) {
+        d->crc = adt_crc_add(crc_of(d->hash), d->crc, p, n);
+        return 0;
+    }
+    int ok = d->low ? crypto.sha_update(&d->sha, p, n) : crypto.update(d->ctx, p, n);
+    return ok == 1 ? 0 : -1;
+}
+
+static void write_crc(enum adt_hash hash, uint64_t crc, unsigned char *out)
+{
+    for (size_t i = hashes[hash].size; i-- > 0; crc >>= 8)
+        out[i] = (unsigned char)crc;
 }
 
 int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX])
 {
     unsigned n;
-    if (crypto.final(d->ctx, out, &n) != 1)
-        return -1;
-    return crypto.init(d->ctx, crypto.md[d->hash], NULL) == 1 ? 0 : -1;
+    if (!d->ctx) {
+        write_crc(d->hash, d->crc, out);
+        d->crc = 0;
+        return 0;
+    }
+    int ok = d->low ? crypto.sha_final(out, &d->sha) : crypto.final(d->ctx, out, &n);
+    return ok == 1 ? digest_begin(d) : -1;
 }
 
 void adt_digest_free(struct adt_digest *d)
 {
     if (!d)
         return;
-    crypto.ctx_free(d->ctx);
+    if (d->ctx)
+        crypto.ctx_free(d->ctx);
+    explicit_bzero(d, sizeof *d);
     adt_free(d);
 }
 
 int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out[static ADT_DIGEST_MAX],
                   struct adt_error *err)
 {
+    if (is_crc(hash)) {
+        write_crc(hash, adt_crc_add(crc_of(hash), 0, p, n), out);
+        return 0;
+    }
     struct adt_digest *d = digest_take(hash, err);
     if (!d)
         return -1;
@@ -157,31 +227,52 @@ int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out
     return rc < 0 ? refused(hash, err) : 0;
 }
 
+/* What a message begins with, [block] under the key: the block itself, or the state of SHA-256 behind it. */
+static int begin_set(unsigned char *begin, struct adt_digest *d, const unsigned char *block, unsigned char pad)
+{
+    for (size_t i = 0; i < ADT_HMAC_BLOCK; i++)
+        begin[i] = block[i] ^ pad;
+    if (!d->low)
+        return 0;
+    if (adt_digest_add(d, begin, ADT_HMAC_BLOCK) < 0)
+        return -1;
+    explicit_bzero(begin, ADT_HMAC_BLOCK);
+    memcpy(begin, d->sha.h, sizeof d->sha.h);
+    return digest_begin(d);
+}
+
+static int begin_from(struct adt_digest *d, const unsigned char *begin)
+{
+    if (!d->low)
+        return adt_digest_add(d, begin, ADT_HMAC_BLOCK);
+    memcpy(d->sha.h, begin, sizeof d->sha.h);
+    d->sha.Nl = 8 * ADT_HMAC_BLOCK;
+    return 0;
+}
+
 int adt_hmac_key_set(struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n)
 {
     unsigned char block[ADT_HMAC_BLOCK] = {0};
-    if (n <= sizeof block) {
-        if (n)
-            memcpy(block, p, n);
-    } else if (adt_digest_add(d, p, n) < 0 || adt_digest_end(d, block) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < sizeof block; i++) {
-        key->inner[i] = block[i] ^ 0x36;
-        key->outer[i] = block[i] ^ 0x5c;
-    }
+    int rc = 0;
+    if (n > sizeof block)
+        rc = adt_digest_add(d, p, n) < 0 ? -1 : adt_digest_end(d, block);
+    else if (n)
+        memcpy(block, p, n);
+    if (rc == 0)
+        rc = begin_set(key->inner, d, block, 0x36);
+    if (rc == 0)
+        rc = begin_set(key->outer, d, block, 0x5c);
     explicit_bzero(block, sizeof block);
-    return 0;
+    return rc;
 }
 
 int adt_hmac(const struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n,
              unsigned char out[static ADT_DIGEST_MAX])
 {
     unsigned char inner[ADT_DIGEST_MAX];
-    if (adt_digest_add(d, key->inner, sizeof key->inner) < 0 || adt_digest_add(d, p, n) < 0 ||
-        adt_digest_end(d, inner) < 0)
+    if (begin_from(d, key->inner) < 0 || adt_digest_add(d, p, n) < 0 || adt_digest_end(d, inner) < 0)
         return -1;
-    if (adt_digest_add(d, key->outer, sizeof key->outer) < 0 || adt_digest_add(d, inner, hashes[d->hash].size) < 0)
+    if (begin_from(d, key->outer) < 0 || adt_digest_add(d, inner, hashes[d->hash].size) < 0)
         return -1;
     return adt_digest_end(d, out);
 }

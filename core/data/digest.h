@@ -1,4 +1,4 @@
-/* digest.h - hashes by OpenSSL, which is opened at the first use, and base64 */
+/* digest.h - hashes by OpenSSL, which is opened at the first use, checks by CRC, and base64 */
 #ifndef ADT_DATA_DIGEST_H
 #define ADT_DATA_DIGEST_H
 
@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum adt_hash { ADT_SHA256, ADT_SHA1, ADT_MD5, ADT_HASHES };
+enum adt_hash { ADT_SHA256, ADT_SHA1, ADT_MD5, ADT_CRC32, ADT_CRC32C, ADT_CRC64NVME, ADT_HASHES };
 enum { ADT_DIGEST_MAX = 32, ADT_HMAC_BLOCK = 64 /* of every hash here */ };
 
 struct adt_digest;
@@ -15,7 +15,8 @@ struct adt_digest;
 size_t adt_digest_size(enum adt_hash hash);
 
 struct adt_digest *adt_digest_new(enum adt_hash hash, struct adt_error *err);
-/* Begins a digest over parts. NULL with [err] filled: no libcrypto on this machine, or this hash is switched off in it.
+/* Begins a digest over parts. NULL with [err] filled: no libcrypto on this machine, or this hash is switched off in it;
+ * CRCs need none, and are no base for an HMAC.
  * Thread-safe, as everything here; one digest is for one thread at a time. */
 
 int adt_digest_ready(enum adt_hash hash, struct adt_error *err);
@@ -26,7 +27,7 @@ int adt_digest_add(struct adt_digest *d, const void *p, size_t n);
 /* 0, or -1 when OpenSSL refuses. */
 
 int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX]);
-/* Writes adt_digest_size() bytes and begins anew. */
+/* Writes adt_digest_size() bytes and begins anew. CRCs have their highest byte first. */
 
 void adt_digest_free(struct adt_digest *d);
 /* Takes NULL. */
@@ -38,7 +39,8 @@ int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const voi
                     unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err);
 /* RFC 2104. */
 
-/* A key made ready, for many short messages under it. Plain memory: copy it, and adt_wipe() it in the end. */
+/* A key made ready, for many short messages under it: what each of them begins with. Plain memory: copy it, and
+ * adt_wipe() it in the end. */
 struct adt_hmac_key {
     unsigned char inner[ADT_HMAC_BLOCK], outer[ADT_HMAC_BLOCK];
 };

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct adt_http;
 struct adt_transfer;
@@ -22,7 +23,7 @@ struct adt_http *adt_http_new(struct adt_loop *loop, struct adt_error *err);
 void adt_http_free(struct adt_http *h);
 /* Closes the connections. Its transfers must be freed before. Takes NULL. */
 
-enum adt_http_source { ADT_HTTP_NO_BODY, ADT_HTTP_MEMORY, ADT_HTTP_FROM_FILE, ADT_HTTP_PUSHED };
+enum adt_http_source { ADT_HTTP_NO_BODY, ADT_HTTP_MEMORY, ADT_HTTP_FROM_FILE, ADT_HTTP_PUSHED, ADT_HTTP_CALLED };
 enum adt_http_sink { ADT_HTTP_KEPT, ADT_HTTP_TO_FILE, ADT_HTTP_PULLED };
 enum adt_http_version { ADT_HTTP_ANY, ADT_HTTP_1_1, ADT_HTTP_2 };
 
@@ -36,10 +37,16 @@ struct adt_http_request {
     const void *body; /* MEMORY: must live as long as the transfer */
     int64_t size;     /* of the body; negative: not known beforehand (PUSHED) */
     int body_fd;      /* FROM_FILE: read from its start; open as long as the transfer */
+    /* CALLED: gives up to [n] of the next bytes, 0 at the end, -1 with [err] filled. It is asked for each byte once, so
+     * such a request is not sent again by itself once its body has begun. */
+    ssize_t (*read)(void *read_arg, char *p, size_t n, struct adt_error *err);
+    void *read_arg;
 
     enum adt_http_sink sink;
     uint64_t max_body; /* 0: 64 MiB for KEPT, else no ceiling */
     int sink_fd;       /* TO_FILE: the body of a 2xx response; that of others is KEPT */
+    int (*written)(void *written_arg, const void *p, size_t n); /* TO_FILE: sees what was; not 0 ends it. May be NULL */
+    void *written_arg;
 
     const char *unix_socket; /* NULL: TCP */
     const char *proxy;       /* NULL: as the environment says; "": none */

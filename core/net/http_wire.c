@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SMALL_BUFFER = 64 * 1024, BIG_BUFFER = 512 * 1024, UPLOAD_BUFFER = 1024 * 1024 };
+enum { SMALL_BUFFER = 64 * 1024, BIG_BUFFER = 512 * 1024, UPLOAD_BUFFER = 256 * 1024 };
 enum { ASKED_FIRST = 1024 * 1024 /* bytes of a body from which on the server is asked whether it wants them */ };
 
 /* libcurl would leave sockets open in programs that others start. */
@@ -84,6 +84,12 @@ static size_t from_memory(struct adt_transfer *t, char *p, size_t n)
     return n;
 }
 
+static size_t called(struct adt_transfer *t, char *p, size_t n)
+{
+    ssize_t got = t->req.read(t->req.read_arg, p, n, &t->err);
+    return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
 static size_t on_wanted(char *p, size_t size, size_t n, void *arg)
 {
     struct adt_transfer *t = arg;
@@ -93,6 +99,8 @@ static size_t on_wanted(char *p, size_t size, size_t n, void *arg)
         got = pushed(t, p, n);
     else if (t->req.source == ADT_HTTP_FROM_FILE)
         got = from_file(t, p, n);
+    else if (t->req.source == ADT_HTTP_CALLED)
+        got = called(t, p, n);
     else if (t->req.source == ADT_HTTP_MEMORY)
         got = from_memory(t, p, n);
     if (got > n)
@@ -109,11 +117,11 @@ static size_t on_wanted(char *p, size_t size, size_t n, void *arg)
     return got;
 }
 
-/* For sending it once more over a new connection. What was pushed is gone. */
+/* For sending it once more over a new connection. What was pushed or asked for is gone. */
 static int on_seek(void *arg, curl_off_t at, int whence)
 {
     struct adt_transfer *t = arg;
-    if (t->req.source == ADT_HTTP_PUSHED || whence != SEEK_SET)
+    if (t->req.source == ADT_HTTP_PUSHED || (t->req.source == ADT_HTTP_CALLED && t->sent > 0) || whence != SEEK_SET)
         return CURL_SEEKFUNC_CANTSEEK;
     t->sent = at;
     return CURL_SEEKFUNC_OK;
@@ -177,6 +185,8 @@ static int to_file(struct adt_transfer *t, const char *p, size_t n)
             continue;
         if (put < 0)
             return adt_file_error(&t->err, errno, "writing the response's body");
+        if (t->req.written && t->req.written(t->req.written_arg, p, (size_t)put) != 0)
+            return adt_error_set(&t->err, ADT_INTERNAL, "Checksum", "the checksum of the body cannot be computed");
         p += put;
         n -= (size_t)put;
     }

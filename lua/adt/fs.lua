@@ -1,5 +1,8 @@
 --- Files and folders. Recursive removal, copying and syncing wait; everything else is done when it returns. While a plan
 --- is made, what would change something raises cause "usage", code "WriteInPlan".
+---
+--- "s3://bucket/key" is a path to read, write, create, stat, list, walk, remove and copy; these wait then. What objects have
+--- not, as modes, links, folders of their own and renaming, raises cause "usage", code "NotForObjects".
 local cfs = require "adt.c.fs"
 local process = require "adt.c.process"
 local errors = require "adt.error"
@@ -49,6 +52,20 @@ local function change(what, f, ...)
   return call(what, f, ...)
 end
 
+-- Objects of S3: nothing of AWS is loaded until one is named.
+local function remote(name)
+  return type(name) == "string" and name:find "^s3://" and require "adt.aws.s3files" or nil
+end
+
+-- A path on a disk, for what objects have not.
+local function disk(what, name, instead)
+  if remote(name) then
+    errors.raise { cause = "usage", code = "NotForObjects", where = name, message = what .. ": an object of S3 has no such thing",
+      hint = instead }
+  end
+  return path.check(name)
+end
+
 local function options_of(what, options, known)
   if options == nil then
     return {}
@@ -66,6 +83,10 @@ end
 ---@return string  # raises: usage (not there, not a file, EOVERFLOW: larger than max), node (disk errors)
 function M.read(name, options)
   options = options_of("fs.read", options, { "max" })
+  local objects = remote(name)
+  if objects then
+    return objects.read(name, options.max or MAX_READ)
+  end
   return call("fs.read", cfs.read, path.check(name), options.max or MAX_READ)
 end
 
@@ -82,6 +103,11 @@ end
 --- Raises: usage, quota (full disk), node.
 function M.write(name, text, options)
   options = options_of("fs.write", options, { "mode", "atomic", "sync", "parents" })
+  local objects = remote(name)
+  if objects then
+    objects.write(name, text, options)
+    return
+  end
   change("fs.write", cfs.write, path.check(name), text, options)
 end
 
@@ -91,7 +117,7 @@ end
 ---@param options? { mode?: integer, sync?: boolean, parents?: boolean }
 function M.append(name, text, options)
   options = options_of("fs.append", options, { "mode", "sync", "parents" })
-  change("fs.append", cfs.write, path.check(name), text, {
+  change("fs.append", cfs.write, disk("fs.append", name, "write the object as a whole with fs.write"), text, {
     mode = options.mode, sync = options.sync, parents = options.parents, append = true, atomic = false,
   })
 end
@@ -103,6 +129,10 @@ end
 ---@return boolean made false when something is there already
 function M.create(name, text, options)
   options = options_of("fs.create", options, { "mode" })
+  local objects = remote(name)
+  if objects then
+    return objects.create(name, text, options)
+  end
   return change("fs.create", cfs.create, path.check(name), text, options.mode or 384)
 end
 
@@ -112,6 +142,10 @@ end
 ---@return adt.Stat?
 function M.stat(name, options)
   options = options_of("fs.stat", options, { "follow" })
+  local objects = remote(name)
+  if objects then
+    return objects.stat(name)
+  end
   return call("fs.stat", cfs.stat, path.check(name), options.follow ~= false) or nil
 end
 
@@ -137,6 +171,10 @@ function M.is_file(name)
 end
 
 local function sorted_list(name)
+  local objects = remote(name)
+  if objects then
+    return objects.list(name)
+  end
   local names, types = call("fs.list", cfs.list, name)
   table.sort(names)
   return names, types
@@ -229,7 +267,7 @@ end
 ---@return string[]
 function M.glob(pattern)
   local parts, found, out = {}, {}, {}
-  for part in path.check(pattern):gmatch("[^/]+") do
+  for part in disk("fs.glob", pattern, "use fs.walk with fs.match"):gmatch("[^/]+") do
     parts[#parts + 1] = part
   end
   expand(pattern:sub(1, 1) == "/" and "/" or "", parts, 1, found)
@@ -245,7 +283,7 @@ end
 ---@param options? { parents?: boolean, mode?: integer } parents: default true; mode: default 448 (0700)
 function M.mkdir(name, options)
   options = options_of("fs.mkdir", options, { "parents", "mode" })
-  change("fs.mkdir", cfs.mkdir, path.check(name), options.mode or 448, options.parents ~= false)
+  change("fs.mkdir", cfs.mkdir, disk("fs.mkdir", name, "folders are there with the objects in them"), options.mode or 448, options.parents ~= false)
 end
 
 --- Makes a folder that must not be there yet: of several who try, also on network file systems, one gets true.
@@ -254,7 +292,7 @@ end
 ---@return boolean made
 function M.create_dir(name, options)
   options = options_of("fs.create_dir", options, { "mode" })
-  return change("fs.create_dir", cfs.create_dir, path.check(name), options.mode or 448)
+  return change("fs.create_dir", cfs.create_dir, disk("fs.create_dir", name, "fs.create makes an object once"), options.mode or 448)
 end
 
 --- Removes a file, a link or an empty folder; with `recursive` a folder with all below it (waits). Links are never
@@ -264,6 +302,10 @@ end
 ---@return boolean removed false when nothing was there
 function M.remove(name, options)
   options = options_of("fs.remove", options, { "recursive" })
+  local objects = remote(name)
+  if objects then
+    return objects.remove(name, options.recursive)
+  end
   return change("fs.remove", options.recursive and cfs.remove_tree or cfs.remove, path.check(name)) == 1
 end
 
@@ -271,7 +313,7 @@ end
 ---@param from string
 ---@param to string
 function M.rename(from, to)
-  change("fs.rename", cfs.rename, path.check(from), path.check(to))
+  change("fs.rename", cfs.rename, disk("fs.rename", from, "use fs.copy and fs.remove"), disk("fs.rename", to, "use fs.copy and fs.remove"))
 end
 
 --- Copies a file, a link or a folder with all below it; modes are kept, a file replaces a file, folders are merged.
@@ -279,6 +321,11 @@ end
 ---@param from string
 ---@param to string the new name itself, not the folder to put it into
 function M.copy(from, to)
+  local objects = remote(from) or remote(to)
+  if objects then
+    objects.copy(path.check(from), path.check(to))
+    return
+  end
   change("fs.copy", cfs.copy, path.check(from), path.check(to))
 end
 
@@ -286,48 +333,48 @@ end
 ---@param from string
 ---@param to string
 function M.link(from, to)
-  change("fs.link", cfs.link, path.check(from), path.check(to))
+  change("fs.link", cfs.link, disk("fs.link", from, "use fs.copy"), disk("fs.link", to, "use fs.copy"))
 end
 
 --- A symbolic link at `name` that says `target`.
 ---@param target string
 ---@param name string
 function M.symlink(target, name)
-  change("fs.symlink", cfs.symlink, path.check(target), path.check(name))
+  change("fs.symlink", cfs.symlink, path.check(target), disk("fs.symlink", name, "use fs.copy"))
 end
 
 --- What a symbolic link says.
 ---@param name string
 ---@return string
 function M.readlink(name)
-  return call("fs.readlink", cfs.readlink, path.check(name))
+  return call("fs.readlink", cfs.readlink, disk("fs.readlink", name))
 end
 
 --- From the root, without links. It must be there.
 ---@param name string
 ---@return string
 function M.realpath(name)
-  return call("fs.realpath", cfs.realpath, path.check(name))
+  return call("fs.realpath", cfs.realpath, disk("fs.realpath", name))
 end
 
 ---@param name string
 ---@param mode integer permission bits: tonumber("640", 8)
 function M.chmod(name, mode)
-  change("fs.chmod", cfs.chmod, path.check(name), mode)
+  change("fs.chmod", cfs.chmod, disk("fs.chmod", name, "who may read an object is said by bucket policies"), mode)
 end
 
 --- Cuts or extends a file to `size` bytes.
 ---@param name string
 ---@param size integer
 function M.truncate(name, size)
-  change("fs.truncate", cfs.truncate, path.check(name), size)
+  change("fs.truncate", cfs.truncate, disk("fs.truncate", name), size)
 end
 
 --- Room on the file system of `name`, for this user.
 ---@param name string
 ---@return { free: integer, total: integer } bytes
 function M.space(name)
-  local free, total = call("fs.space", cfs.space, path.check(name))
+  local free, total = call("fs.space", cfs.space, disk("fs.space", name))
   return { free = free, total = total }
 end
 
@@ -374,7 +421,7 @@ end
 ---@param options? { mode?: integer } permissions of a new file, default 384 (0600)
 ---@return adt.File
 function M.open(name, mode, options)
-  return file.open(name, mode, options)
+  return file.open(disk("fs.open", name, "use adt.s3.get and adt.s3.put"), mode, options)
 end
 
 return M

@@ -70,8 +70,8 @@ local function start(r, left)
     url = r.url, method = r.method, headers = lines, unix = r.unix, proxy = r.proxy, ca = r.ca, insecure = r.insecure,
     compressed = r.compressed, idempotent = r.idempotent, http = r.http, max_body = r.max_body,
     connect = r.timeout.connect, first = r.timeout.first, idle = r.timeout.idle, total = left,
-    body = r.source and true or r.file and r.file.c or r.body, size = r.file and r.file:size() or r.body_size,
-    to = r.sink and r.sink.c or r.pull or nil,
+    body = r.source and true or r.upload or r.file and r.file.c or r.body, size = r.file and r.file:size() or r.body_size,
+    to = r.sink and r.sink.c or r.pull or nil, tallies = r.tallies,
   }
   local ok, handle, err = pcall(chttp.start, given)
   if not ok then
@@ -148,7 +148,7 @@ local function drop_headers(r, keep)
 end
 
 local function drop_body(r)
-  r.method, r.body, r.source, r.body_size, r.rest, r.read_only = "GET", nil, nil, nil, nil, true
+  r.method, r.body, r.source, r.upload, r.body_size, r.rest, r.read_only = "GET", nil, nil, nil, nil, nil, true
   if r.file then
     r.file:close()
     r.file = nil
@@ -172,7 +172,7 @@ local function follow(r, response, location)
   local see_other = response.status == 303 or (response.status < 303 and r.method == "POST")
   if see_other and r.method ~= "HEAD" then
     drop_body(r)
-  elseif r.source then
+  elseif r.source or r.upload then
     refuse("CannotRepeat", "the server redirects a request whose body cannot be sent again")
   end
   if from.scheme ~= to.scheme or from.host ~= to.host or from.port ~= to.port then
@@ -189,12 +189,17 @@ end
 -- Opens what the request reads and writes; r.done closes it, and removes a file that was not completed.
 local function open_files(r)
   if type(r.body) == "table" then
-    r.file = file.open(r.body.file)
+    r.file, r.upload = r.body.file and file.open(r.body.file), r.body.upload
     r.body = nil
   elseif type(r.body) == "function" then
     r.source, r.body = r.body, nil
   end
-  if type(r.to) == "table" then
+  if type(r.to) == "table" and r.to.open then
+    r.sink, r.tallies = r.to.open, r.to.tallies and {}
+    for i, choice in ipairs(r.to.tallies or {}) do
+      r.tallies[i] = { choice[1], choice[2].c }
+    end
+  elseif type(r.to) == "table" then
     r.target = path.check(r.to.file)
     r.part = path.join(path.dir(r.target), ".adt-" .. random.hex(8) .. ".part")
     r.sink = file.open(r.part, "x", { mode = r.to.mode })
@@ -208,7 +213,7 @@ function Scope:__close()
   local r = self.request
   if r.handle then r.handle:close() end
   if r.file then r.file:close() end
-  if r.sink then
+  if r.part and r.sink then
     pcall(r.sink.close, r.sink)
     if not r.kept then cfs.remove(r.part) end
   end
@@ -226,10 +231,16 @@ local function exchange(r)
   while true do
     local left = total > 0 and math.max(0.001, total - (clock.monotonic() - began)) or 0
     r.handle = start(r, left)
-    go_on(r.handle, r, r.pull and "head" or "end")
+    local head = type(r.to) == "table" and r.to.head
+    go_on(r.handle, r, (r.pull or head) and "head" or "end")
     local response = fill({ url = r.url, redirects = redirects }, r.handle)
     local location = REDIRECT[response.status] and redirects < r.follow and response.headers.location
     if not location then
+      if head then
+        if response.ok then head(response) end
+        go_on(r.handle, r, "end")
+        fill(response, r.handle)
+      end
       return response
     end
     r.handle:close()
@@ -290,7 +301,7 @@ function M.request(options)
   local response = exchange(r)
   if r.pull and response.ok then
     for bytes in pieces(r) do
-      r.to(bytes)
+      r.to(bytes, response)
     end
   else
     response.body = r.pull and collect(r) or r.handle:take()
@@ -298,7 +309,7 @@ function M.request(options)
   fill(response, r.handle)
   if response.ok and r.to then
     response.body = nil
-    if r.sink then keep_file(r) end
+    if r.part then keep_file(r) end
   end
   check_status(r, response)
   return response

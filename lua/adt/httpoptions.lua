@@ -12,12 +12,19 @@ local M = {}
 ---@field idle? number without a byte in either direction while the other side has to move; default 60
 ---@field total? number for all of it, redirects included; default none
 
+---@class adt.http.Sink
+---@field file? string written under another name beside it, which it gets when it is complete
+---@field mode? integer permissions of that file, default 384 (0600)
+---@field open? adt.File instead of `file`: written from where it stands, and left open, complete or not
+---@field tallies? { [1]: string, [2]: adt.Tally }[] the first whose header the response has ("": any) counts in what is written to `open`
+---@field head? fun(response: adt.http.Response) called when the head of a 2xx response is there, also if its body breaks off
+
 ---@class adt.http.Options
 ---@field method? string default "GET", with a body "POST"
 ---@field headers? table<string, string|number|adt.Secret|string[]> a list sends the header several times
----@field body? string|(fun(): string?)|{ file: string } a function is asked for the next piece until it gives nil
+---@field body? string|(fun(): string?)|{ file: string }|{ upload: adt.c.Upload } a function is asked for the next piece until it gives nil
 ---@field body_size? integer bytes that a body from a function has; without it HTTP/1.1 sends it chunked
----@field to? { file: string, mode?: integer }|fun(chunk: string) where the body of a 2xx response goes; default: into .body
+---@field to? adt.http.Sink|fun(chunk: string, response: adt.http.Response) where the body of a 2xx response goes; default: into .body
 ---@field max_body? integer bytes; more is an error. Default 64 MiB for .body, none with `to`
 ---@field timeout? number|adt.http.Timeout a number is the total
 ---@field unix? string path of a UNIX socket to connect to; the URL's host goes into the Host header alone
@@ -118,9 +125,10 @@ end
 local function check_body(what, options)
   local body = check_type(what, options, "body", "string", "function", "table")
   if type(body) == "table" then
-    errors.check_options(what .. ": body", body, { "file" })
+    errors.check_options(what .. ": body", body, { "file", "upload" })
     check_type(what .. ": body", body, "file", "string")
-    if not body.file then
+    check_type(what .. ": body", body, "upload", "userdata")
+    if not body.file and not body.upload then
       usage(what .. ": body.file names the file to send")
     end
   end
@@ -133,11 +141,16 @@ end
 local function check_sink(what, options)
   local to = check_type(what, options, "to", "function", "table")
   if type(to) == "table" then
-    errors.check_options(what .. ": to", to, { "file", "mode" })
+    errors.check_options(what .. ": to", to, { "file", "mode", "open", "tallies", "head" })
     check_type(what .. ": to", to, "file", "string")
     check_type(what .. ": to", to, "mode", "integer")
-    if not to.file then
-      usage(what .. ": to.file names the file to write")
+    check_type(what .. ": to", to, "open", "table")
+    check_type(what .. ": to", to, "tallies", "table")
+    check_type(what .. ": to", to, "head", "function")
+    if (to.file == nil) == (to.open == nil) then
+      usage(what .. ": to.file names the file to write, or to.open is one")
+    elseif to.tallies and not to.open then
+      usage(what .. ": to.tallies is for to.open")
     end
   end
   return to

@@ -30,9 +30,10 @@ function Http:close() end
 ---@field url string
 ---@field method? string
 ---@field headers? string[]
----@field body? string|adt.c.File|true
+---@field body? string|adt.c.File|adt.c.Upload|true
 ---@field size? integer of the body; needed for a file
 ---@field to? adt.c.File|true
+---@field tallies? { [1]: string, [2]: adt.c.Tally }[] the first whose header the response has ("": any) counts in what is written to the file
 ---@field max_body? integer
 ---@field unix? string
 ---@field proxy? string "": none

@@ -42,6 +42,30 @@ describe("digests", function()
     assert.equal("EISDIR", refusal(hash.sha256_file, dir.path).code)
   end)
 
+  it("are checks of S3, too", function()
+    assert.same({ "cbf43926", "e3069283", "ae8b14860a799888" },
+      { hash.crc32 "123456789", hash.crc32c "123456789", hash.crc64nvme "123456789" })
+    assert.equal("\xcb\xf4\x39\x26", hash.crc32("123456789", { raw = true }))
+    local dir <close> = fs.tempdir()
+    fs.write(dir.path .. "/nine", "123456789")
+    assert.equal("e3069283", hash.file(dir.path .. "/nine", "crc32c"))
+    assert.equal(hash.sha256 "123456789", hash.file(dir.path .. "/nine"))
+    assert.matches("did you mean 'crc64nvme'?", refusal(hash.file, dir.path .. "/nine", "crc64nvm").hint, 1, true)
+  end)
+
+  it("are made of parts", function()
+    for _, kind in ipairs { "sha256", "crc64nvme" } do
+      local tally = hash.new(kind)
+      tally:add "1234"
+      tally:add ""
+      tally:add "56789"
+      assert.equal(hash[kind] "123456789", tally:finish())
+      assert.equal(hash[kind] "", tally:finish())
+    end
+    assert.equal("usage", refusal(hash.new, "crc").cause)
+    assert.equal("usage", refusal(hash.new("crc32").add, hash.new "crc32", 5).cause)
+  end)
+
   it("are compared as a whole", function()
     assert.is_true(hash.equal("abc", "abc"))
     assert.is_false(hash.equal("abc", "abd") or hash.equal("abc", "ab"))

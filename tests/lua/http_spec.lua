@@ -3,11 +3,14 @@ local chttp = require "adt.c.http"
 local cfault = require "adt.c.fault"
 local ctask = require "adt.c.task"
 local errors = require "adt.error"
+local fs = require "adt.fs"
+local hash = require "adt.hash"
 local http = require "adt.http"
 local httppeer = require "httppeer"
 local support = require "support"
 local task = require "adt.task"
 
+local refusal = support.refusal
 local peer
 
 setup(function() peer = httppeer.start { tls = true } end)
@@ -128,5 +131,33 @@ describe("an allocation that fails", function()
     assert.is_true(failures > 20, failures .. " allocations failed")
     operation()
     assert.equal(0, ctask.live().op)
+  end)
+end)
+
+describe("an open file that takes a body", function()
+  it("is written on, counted in as its head says, and stays as far as it came", function()
+    local dir <close> = support.tempdir()
+    local file <close> = fs.open(dir / "out", "w")
+    local seen
+    local function to(tallies)
+      return { open = file, tallies = tallies, head = function(response) seen = response.headers["content-length"] end }
+    end
+    local never, first, second = hash.new "crc32", hash.new "crc32", hash.new "crc32"
+    local r = http.request { url = peer.url .. "/big?size=300000", to = to { { "x-none", never }, { "CONTENT-LENGTH", first }, { "", second } } }
+    assert.same({ 200, nil, 300000, 300000 }, { r.status, r.body, file:size(), r.received })
+    assert.equal(hash.file(dir / "out", "crc32"), first:finish())
+    assert.same({ "00000000", "00000000" }, { never:finish(), second:finish() })
+    assert.is_string(seen)
+    seen = nil
+    local before = file:size()
+    refusal(http.request, { url = peer.other .. "/cut?how=length", to = to { { "", second } } })
+    assert.is_truthy(seen)
+    assert.is_true(file:size() > before)
+    seen = nil
+    assert.equal("no such page", http.request({ url = peer.url .. "/nothing", to = to() }).body)
+    assert.is_nil(seen)
+    for _, wrong in ipairs { { open = file, file = dir / "x" }, {}, { file = dir / "x", tallies = {} }, { open = "x" } } do
+      assert.equal("BadArgument", refusal(http.request, { url = peer.url .. "/echo", to = wrong }).code)
+    end
   end)
 end)

@@ -55,7 +55,7 @@ describe("the rooms", function()
   }
   -- The only places in core where a library may be named.
   local HOME = {
-    ["^uv%.h$"] = "^core/loop/", ["^yajl/"] = "^core/data/json", ["^yaml%.h$"] = "^core/data/yaml",
+    ["^uv%.h$"] = "^core/loop/", ["^yajl/"] = "^core/data/json", ["^yaml%.h$"] = "^core/data/yaml", ["^zlib%.h$"] = "^core/data/gzip",
     ["^openssl/"] = "^core/[a-z0-9]+/", ["^curl/"] = "^core/net/", ["^libssh2"] = "^core/net/",
   }
 
