@@ -14,7 +14,7 @@ local OF_PROFILE = { "web_identity", "sso", "shared", "process", "config" }
 local function source_module(name)
   if name == "shared" then return shared.credentials end
   if name == "config" then return shared.config end
-  return require("adt.aws.source." .. name)
+  return (require("adt.aws.source." .. name))
 end
 
 local function assumes(profile)
