@@ -7,7 +7,7 @@
 /* The part that decode and decode_all share: the value, or nil and the error. */
 static int decode(lua_State *L, const char *what, bool all)
 {
-    static const char *const known[] = {"max_size", "max_nodes", "big", "name", NULL};
+    static const char *const known[] = {"max_size", "max_nodes", "big", "name", "cloudformation", NULL};
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n);
     struct adt_yaml_options opt = {.all = all};
@@ -21,6 +21,9 @@ static int decode(lua_State *L, const char *what, bool all)
         opt.max_nodes = (size_t)adtL_checkrange(L, 2, "max_nodes", ADT_YAML_NODES, 1 << 26);
         big = adtL_checkbig(L, 2);
         opt.name = adtL_optstring(L, 2, "name", NULL);
+        lua_getfield(L, 2, "cloudformation");
+        opt.cloudformation = lua_toboolean(L, -1);
+        lua_pop(L, 1);
     }
     struct ltape *tape = adtL_newtape(L, text, n, big, &err);
     const struct adt_events *events = adtL_tape_events(tape);

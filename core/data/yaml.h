@@ -19,6 +19,7 @@ struct adt_yaml_options {
     size_t max_size;      /* bytes of text */
     size_t max_nodes;     /* keys and values in all documents, an alias as all that it stands for */
     bool all;             /* any number of documents, one value after the other; otherwise more than one is an error */
+    bool cloudformation;  /* "!Name value" is { "Fn::Name": value }; see below */
     const char *name;     /* what the text is, for errors: a file's name */
     enum adt_cause cause; /* of errors in the text; 0: ADT_CONFIG */
 };
@@ -32,7 +33,10 @@ int adt_yaml_parse(const char *text, size_t n, const struct adt_yaml_options *op
  * and in practice an account's number. Quoted ones are strings. Keys are the text of scalars, whatever their type.
  * Merge keys (<<) are followed. Refused: tags other than the core ones, lists or mappings as keys, keys that come twice
  * or are null, aliases inside their own anchor, more than the ceilings. Codes: "BadYaml", "UnknownTag", "DuplicateKey",
- * "TooDeep", "TooBig", "ENOMEM"; line and column (from 1) in err->where. */
+ * "TooDeep", "TooBig", "ENOMEM"; line and column (from 1) in err->where.
+ * With [cloudformation] the tags of its functions are read as what they are short for: "!Ref" and "!Condition" as a
+ * mapping with that key, "!GetAtt A.B" as { "Fn::GetAtt": [A, B] }, others with "Fn::" before; their scalars are
+ * strings. */
 
 /* Writing: adt_yaml_write is a consumer of events whose context is a struct adt_yaml_writer. Block style; strings that
  * any version of YAML could read as something else are quoted; text of several lines stands as it is. Strings that are

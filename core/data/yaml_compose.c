@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define CORE_TAG "tag:yaml.org,2002:"
+#define CFN_KNOWN \
+    "!Ref !Sub !GetAtt !If !Select !Join !Equals !And !Or !Not !Condition !Split !FindInMap !ImportValue !GetAZs " \
+    "!Cidr !Base64 !Transform !Length !ToJsonString"
 
 static void put_where(struct reader *r, size_t line, size_t column)
 {
@@ -149,6 +152,11 @@ static int add_alias(struct reader *r, const yaml_event_t *event)
 
 static int bad_tag(struct reader *r, const struct node *node, const char *tag)
 {
+    if (r->opt.cloudformation && tag[0] == '!') {
+        adt_yaml_fail(r, node, "UnknownTag", "the tag %.80s is no function of CloudFormation", tag);
+        adt_error_hint(r->err, "known: " CFN_KNOWN);
+        return -1;
+    }
     adt_yaml_fail(r, node, "UnknownTag", "the tag %.80s is not of plain data", tag);
     adt_error_hint(r->err, "only !!str, !!int, !!float, !!bool, !!null, !!seq and !!map are read");
     return -1;
@@ -190,8 +198,88 @@ static int set_scalar_tag(struct reader *r, struct node *node, const char *tag)
     return fits ? 0 : adt_yaml_fail(r, node, "BadYaml", "bad YAML: '%.40s' is no %s", r->text.p + node->text, name);
 }
 
+/* Whether a tag is short for a function of CloudFormation. */
+static bool is_short(const struct reader *r, const char *tag)
+{
+    if (!r->opt.cloudformation || !tag || tag[0] != '!' || strchr(tag, ' '))
+        return false;
+    size_t n = strlen(tag);
+    for (const char *p = CFN_KNOWN; (p = strstr(p, tag)); p += n)
+        if (n > 1 && (p[n] == ' ' || p[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* Opens the mapping that "!Name value" is short for, and puts its key in. The value follows. */
+static int open_short(struct reader *r, const yaml_event_t *event, const char *tag, const yaml_char_t *anchor)
+{
+    struct node *node = new_node(r, event, MAPPING);
+    char key[32];
+    if (!node || set_anchor(r, anchor, node) < 0)
+        return -1;
+    if (r->depth == r->opt.max_depth)
+        return adt_yaml_fail(r, node, "TooDeep", "more than %u levels deep", r->opt.max_depth);
+    node->is_short = true;
+    r->open[r->depth++] = (uint32_t)(node - r->nodes);
+    bool bare = !strcmp(tag, "!Ref") || !strcmp(tag, "!Condition");
+    int n = snprintf(key, sizeof key, "%s%s", bare ? "" : "Fn::", tag + 1);
+    struct node *name = new_node(r, event, SCALAR);
+    if (!name || add_text(r, key, (size_t)n, &name->text) < 0)
+        return -1;
+    name->n = (uint32_t)n;
+    name->kind = YAML_STRING;
+    return 0;
+}
+
+static void close_short(struct reader *r)
+{
+    if (r->depth && r->nodes[r->open[r->depth - 1]].is_short)
+        r->depth--;
+}
+
+static int add_string(struct reader *r, const yaml_event_t *event, const char *text, size_t n)
+{
+    struct node *node = new_node(r, event, SCALAR);
+    if (!node || add_text(r, text, n, &node->text) < 0)
+        return -1;
+    node->n = (uint32_t)n;
+    node->kind = YAML_STRING;
+    return 0;
+}
+
+/* "!GetAtt Name.Attribute" is a list of both; what stands behind the first point belongs to the attribute. */
+static int add_attribute(struct reader *r, const yaml_event_t *event, const char *text, size_t n)
+{
+    const char *point = memchr(text, '.', n);
+    struct node *node = new_node(r, event, SEQUENCE);
+    if (!node)
+        return -1;
+    if (!point)
+        return adt_yaml_fail(r, node, "BadYaml", "bad YAML: '!GetAtt %.60s' names no attribute", text);
+    if (r->depth == r->opt.max_depth)
+        return adt_yaml_fail(r, node, "TooDeep", "more than %u levels deep", r->opt.max_depth);
+    r->open[r->depth++] = (uint32_t)(node - r->nodes);
+    size_t head = (size_t)(point - text);
+    int rc = add_string(r, event, text, head) < 0 ? -1 : add_string(r, event, point + 1, n - head - 1);
+    r->depth--;
+    return rc;
+}
+
+static int add_short_scalar(struct reader *r, const yaml_event_t *event, const char *tag)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    size_t n = event->data.scalar.length;
+    if (open_short(r, event, tag, event->data.scalar.anchor) < 0)
+        return -1;
+    int rc = !strcmp(tag, "!GetAtt") ? add_attribute(r, event, text, n) : add_string(r, event, text, n);
+    close_short(r);
+    return rc;
+}
+
 static int add_scalar(struct reader *r, const yaml_event_t *event)
 {
+    if (is_short(r, (const char *)event->data.scalar.tag))
+        return add_short_scalar(r, event, (const char *)event->data.scalar.tag);
     struct node *node = new_node(r, event, SCALAR);
     const char *tag = (const char *)event->data.scalar.tag;
     size_t n = event->data.scalar.length;
@@ -208,17 +296,21 @@ static int add_scalar(struct reader *r, const yaml_event_t *event)
 
 static int open_node(struct reader *r, const yaml_event_t *event, enum node_type type)
 {
-    struct node *node = new_node(r, event, type);
     bool list = type == SEQUENCE;
+    const yaml_char_t *tag = list ? event->data.sequence_start.tag : event->data.mapping_start.tag;
+    const yaml_char_t *anchor = list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
+    if (is_short(r, (const char *)tag)) {
+        if (open_short(r, event, (const char *)tag, anchor) < 0)
+            return -1;
+        tag = anchor = NULL;
+    }
+    struct node *node = new_node(r, event, type);
     if (!node)
         return -1;
     if (r->depth == r->opt.max_depth)
         return adt_yaml_fail(r, node, "TooDeep", "more than %u levels deep", r->opt.max_depth);
     r->open[r->depth++] = (uint32_t)(node - r->nodes);
-    if (set_tag(r, node, list ? event->data.sequence_start.tag : event->data.mapping_start.tag, list ? "seq" : "map") <
-        0)
-        return -1;
-    return set_anchor(r, list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor, node);
+    return set_tag(r, node, tag, list ? "seq" : "map") < 0 ? -1 : set_anchor(r, anchor, node);
 }
 
 /* 1: the document has ended; 2: the stream has. */
@@ -236,6 +328,7 @@ static int take_event(struct reader *r, const yaml_event_t *event)
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         r->depth--;
+        close_short(r);
         return 0;
     case YAML_DOCUMENT_END_EVENT:
         return 1;

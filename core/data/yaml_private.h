@@ -30,7 +30,8 @@ struct node {
     uint32_t line, column;
     uint32_t first, last, next; /* members, and the one after this; ALIAS: first is the node it stands for */
     uint8_t type, kind;
-    bool plain; /* no quotes, no tag: may be a merge key */
+    bool plain;    /* no quotes, no tag: may be a merge key */
+    bool is_short; /* MAPPING: made for a tag; it ends with its value */
 };
 
 struct anchor {

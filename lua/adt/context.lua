@@ -16,6 +16,8 @@ local LONGEST_EVIDENCE = 2000
 ---@field mode "do"|"plan"|"down"
 ---@field name string of what outlives the run (--name)
 ---@field target adt.Target
+---@field params? table the recipe's parameters
+---@field adopts? boolean what stands under its name is taken as it is, whoever made it (ctx:use)
 ---@field door adt.Door
 ---@field run? adt.Run
 ---@field recipe adt.Recipe
@@ -58,6 +60,14 @@ function Context:act(name, spec)
   return require("adt.act").step(self, name, spec)
 end
 
+--- A CloudFormation stack, made once and deleted by `down`: { template = "vpc/vpc.yaml", parameters = { ... } }.
+---@param name string unique in the run
+---@param spec adt.StackSpec
+---@return adt.StackResult
+function Context:stack(name, spec)
+  return require("adt.stack").step(self, name, spec)
+end
+
 --- A Python virtual environment with these packages, made once per set of packages on this machine.
 ---@param packages string[]|{ python: string?, requirements: string? }
 ---@return string python path of its interpreter
@@ -91,9 +101,11 @@ end
 --- Runs another recipe's deploy and build under this run, its steps named after it, and returns what the last one gave.
 ---@param name string recipe, looked for beside this one
 ---@param params? table
+---@param options? { name: string? } the name under which it stands, default the recipe's: what is there already is used
+--- as it is, and left by `down`
 ---@return any results of its deploy stage
-function Context:use(name, params)
-  return require("adt.use").use(self, name, params)
+function Context:use(name, params, options)
+  return require("adt.use").use(self, name, params, options)
 end
 
 local CAUSES = { "check", "node" }

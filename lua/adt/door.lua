@@ -29,6 +29,7 @@ local M = {}
 ---@field run? adt.Run
 ---@field emit fun(event: table)
 ---@field used table<string, boolean>
+---@field with_data? boolean `down` may delete data
 ---@field collected table[] steps to undo, oldest first
 local Door = {}
 Door.__index = Door

@@ -35,9 +35,9 @@ local function make_context(x)
   local ctx = context.new {
     recipe = x.recipe, file = x.file, mode = x.mode, run = x.run, id = x.run and x.run.id,
     dir = x.run and x.run.dir or pending.new("run"), name = x.name, target = x.target, emit = x.emit, detach = x.detach,
-    resumed_after_end = x.resumed_after_end, upto = x.upto,
+    resumed_after_end = x.resumed_after_end, upto = x.upto, params = x.params,
   }
-  ctx.door = door.new { mode = x.mode, run = x.run, emit = x.emit }
+  ctx.door = door.new { mode = x.mode, run = x.run, emit = x.emit, with_data = x.with_data }
   return ctx
 end
 

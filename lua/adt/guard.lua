@@ -32,4 +32,22 @@ function M.planning(f, ...)
   return ended(xpcall(f, errors.handler, ...))
 end
 
+--- Runs `f` as a question although it writes: for what leaves everything as it was, as a change set that is made, read
+--- and deleted. Nobody else needs it.
+---@param f fun(...): ...
+---@return any ...
+function M.asking(f, ...)
+  local locals = ctask.locals()
+  local outer = locals.planning
+  locals.planning = nil
+  local function ended(ok, ...)
+    locals.planning = outer
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return ended(pcall(f, ...))
+end
+
 return M

@@ -8,6 +8,8 @@
 ---   job      stage, job, state = "begin" | "end", ok, seconds, detail
 ---   line     stage, job, rank, text      one line that a job printed
 ---   metrics  stage, job, step, total, values = { loss =, ["tokens/s"] = ... }
+---   resource stage, step, stack, resource, kind, state, reason, id    what became of one resource of a stack
+---   change  stage, step, stack, action, resource, kind, id, replacement, data_loss, perhaps, properties   of a plan
 ---   note     level = "info" | "warn" | "error", text, hint
 ---   check    stage, name, ok, evidence
 ---   plan_end text
@@ -42,7 +44,7 @@ local OPTIONS = { format = true, verbose = true, stream = true, errors = true, l
 local FORMATS = { text = "adt.output.text", json = "adt.output.document", ndjson = "adt.output.document" }
 local TYPES = {
   run = true, stage = true, step = true, job = true, line = true, metrics = true, note = true, check = true, plan_end = true,
-  rendered = true, summary = true, ["end"] = true,
+  resource = true, change = true, rendered = true, summary = true, ["end"] = true,
 }
 
 local EPIPE = 32

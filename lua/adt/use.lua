@@ -45,16 +45,19 @@ end
 ---@param ctx adt.Context
 ---@param name string
 ---@param params? table
+---@param options? { name: string? } the name under which it stands, default the recipe's
 ---@return any
-function M.use(ctx, name, params)
+function M.use(ctx, name, params, options)
+  options = options or {}
+  errors.check_options("ctx:use", options, { "name" })
   local recipe, file = load_recipe(ctx, name)
   local values, results = values_of(recipe, params or {}), {}
   local outer = ctx.door
   local inner = setmetatable({
-    recipe = recipe, file = file, prefix = (ctx.prefix or "") .. name .. "/",
+    recipe = recipe, file = file, params = values, name = options.name or recipe.name, adopts = true, prefix = (ctx.prefix or "") .. name .. "/",
     door = setmetatable({
-      pass = function(_, step, options, f) return outer:pass(name .. "/" .. step, options, f) end,
-      step = function(_, step, options, f) return outer:step(name .. "/" .. step, options, f) end,
+      pass = function(_, step, o, f) return outer:pass(name .. "/" .. step, o, f) end,
+      step = function(_, step, o, f) return outer:step(name .. "/" .. step, o, f) end,
     }, { __index = outer }),
   }, { __index = ctx })
   local last

@@ -11,6 +11,7 @@ M.null = json.null
 ---@field max_size? integer bytes of text; 16 MiB when not given
 ---@field max_nodes? integer keys and values, aliases written out; 200000 when not given
 ---@field big? "float"|"string"|"error" integers beyond 64 bits: rounded (when not given), kept as digits, refused
+---@field cloudformation? boolean "!Sub x" is read as { ["Fn::Sub"] = "x" }, as all short forms of CloudFormation's functions
 ---@field name? string what the text is, a file's name for example, for error messages
 
 --- Reads one document; an empty text is null. yes, no, on and off are strings; so are digits with a leading zero, which

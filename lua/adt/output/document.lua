@@ -15,7 +15,8 @@ Document.__index = Document
 function M.new(out)
   return setmetatable({
     out = out, lines = out.format == "ndjson", told = {},
-    run = {}, stages = {}, steps = {}, jobs = {}, checks = {}, notes = {}, rendered = {}, summaries = {}, metrics = {}, by = {},
+    run = {}, stages = {}, steps = {}, jobs = {}, checks = {}, notes = {}, resources = {}, changes = {}, rendered = {},
+    summaries = {}, metrics = {}, by = {},
   }, Document)
 end
 
@@ -79,6 +80,8 @@ local KEEP = {
   metrics = Document.add_metrics,
   check = function(self, e) self.checks[#self.checks + 1] = without_type(e) end,
   note = function(self, e) self.notes[#self.notes + 1] = without_type(e) end,
+  resource = function(self, e) self.resources[#self.resources + 1] = without_type(e) end,
+  change = function(self, e) self.changes[#self.changes + 1] = without_type(e) end,
   rendered = function(self, e) self.rendered[#self.rendered + 1] = without_type(e) end,
   summary = function(self, e) self.summaries[#self.summaries + 1] = value.plain(e.text) end,
   plan_end = function(self, e) self.plan_end = value.plain(e.text) end,
@@ -110,6 +113,8 @@ function Document:finish()
     folder = self.run.folder, mode = self.run.mode,
     stages = json.array(self.stages), steps = json.array(self.steps), jobs = json.array(self.jobs),
     checks = json.array(self.checks), notes = json.array(self.notes),
+    resources = #self.resources > 0 and json.array(self.resources) or nil,
+    changes = #self.changes > 0 and json.array(self.changes) or nil,
     rendered = json.array(self.rendered), summary = #self.summaries > 0 and table.concat(self.summaries, "\n") or nil,
     metrics = value.plain(self.metrics), plan_end = self.plan_end,
     ok = ending.ok, exit = ending.exit, seconds = ending.seconds, verdict = ending.verdict, error = ending.error,
