@@ -81,9 +81,10 @@ function Provider:renew()
   -- That whoever asked was cancelled is no answer for those who wait with him: the next of them asks.
   task.raise_if_cancelled()
   self.asked = self.asked + 1
-  if fresh and self.cached and fresh.expires and fresh.expires <= self.now() then
-    fresh, err = nil, errors.new { cause = "auth", code = "StaleCredentials",
-      message = ("the source '%s' gave credentials that have ended already"):format(fresh.source) }
+  if fresh and fresh.expires and fresh.expires <= self.now() then
+    fresh, err = nil, errors.new { cause = "auth", code = "ExpiredCredentials",
+      message = ("the source '%s' gave credentials that have ended already"):format(fresh.source),
+      hint = "renew them there: sign in again, or set new ones" }
   end
   if fresh then
     self:keep(fresh)
