@@ -1,11 +1,10 @@
 /* aws.c - adt.c.aws: Signature Version 4 */
 #include "adtL.h"
 #include "aws/sigv4.h"
-#include "base/clock.h"
 #include "modules.h"
+#include "signrequest.h"
 #include "upload.h"
 
-#include <math.h>
 #include <string.h>
 
 #define SIGNER "adt.aws.signer"
@@ -51,138 +50,6 @@ static struct adt_sigv4 *push_signer(lua_State *L)
     return u->s;
 }
 
-/* --- what is to be signed ----------------------------------------------------------------------------------------- */
-
-enum { OPTIONS = 1 };
-
-struct request {
-    struct adt_sigv4_request r;
-    struct adt_sigv4_credentials cred;
-    struct adt_sigv4_url url;
-    struct adt_sigv4_header headers[ADT_SIGV4_HEADERS];
-    size_t count;
-    bool own_host; /* the Host header is of ours */
-};
-
-static const char *text_at(lua_State *L, int idx, const char *name)
-{
-    size_t n;
-    if (lua_type(L, idx) != LUA_TSTRING)
-        luaL_error(L, "header '%s' must be a string or a list of strings, not a %s", name, luaL_typename(L, idx));
-    const char *text = lua_tolstring(L, idx, &n);
-    if (strlen(text) != n)
-        luaL_error(L, "header '%s' holds a NUL byte", name);
-    return text;
-}
-
-static void add_header(lua_State *L, struct request *q, const char *name, const char *value)
-{
-    if (q->count == ADT_SIGV4_HEADERS)
-        luaL_error(L, "a request has at most %d headers", ADT_SIGV4_HEADERS);
-    q->headers[q->count++] = (struct adt_sigv4_header){name, value};
-}
-
-/* The strings stay alive in the caller's tables. */
-static void read_headers(lua_State *L, struct request *q)
-{
-    int t = lua_getfield(L, OPTIONS, "headers");
-    if (t == LUA_TNIL) {
-        lua_pop(L, 1);
-        return;
-    }
-    luaL_argexpected(L, t == LUA_TTABLE, OPTIONS, "headers in a table");
-    lua_pushnil(L);
-    while (lua_next(L, -2)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "headers maps names to values");
-        const char *name = text_at(L, -2, "?");
-        if (lua_type(L, -1) != LUA_TTABLE) {
-            add_header(L, q, name, text_at(L, -1, name));
-        } else {
-            size_t n = lua_rawlen(L, -1);
-            for (size_t i = 1; i <= n; i++) {
-                lua_rawgeti(L, -1, (lua_Integer)i);
-                add_header(L, q, name, text_at(L, -1, name));
-                lua_pop(L, 1);
-            }
-        }
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-static int64_t seconds(lua_State *L, const char *field, double otherwise)
-{
-    double v = floor(adtL_optnumber(L, OPTIONS, field, otherwise));
-    if (!(v > -1e12 && v < 1e12))
-        luaL_error(L, "option '%s' must be a number of seconds", field);
-    return (int64_t)v;
-}
-
-static void read_url(lua_State *L, struct request *q)
-{
-    struct adt_error err;
-    if (adt_sigv4_url_split(adtL_optstring(L, OPTIONS, "url", ""), &q->url, &err) < 0)
-        adtL_raise(L, &err);
-    q->r.path = lua_pushlstring(L, q->url.path, q->url.path_n);
-    q->r.query = q->url.query;
-}
-
-static bool has_host(const struct request *q)
-{
-    for (size_t i = 0; i < q->count; i++) {
-        const char *n = q->headers[i].name;
-        if ((n[0] | 0x20) == 'h' && (n[1] | 0x20) == 'o' && (n[2] | 0x20) == 's' && (n[3] | 0x20) == 't' && !n[4])
-            return true;
-    }
-    return false;
-}
-
-static void read_credentials(lua_State *L, struct request *q)
-{
-    if (lua_getfield(L, OPTIONS, "credentials") != LUA_TTABLE)
-        luaL_error(L, "option 'credentials' must be a table");
-    int idx = lua_gettop(L);
-    q->cred.access_key = adtL_optstring(L, idx, "access_key", NULL);
-    q->cred.secret = adtL_optstring(L, idx, "secret", NULL);
-    q->cred.session_token = adtL_optstring(L, idx, "token", NULL);
-}
-
-/* What [q] points to are strings on the stack and in the caller's tables. */
-static void read_request(lua_State *L, struct request *q)
-{
-    size_t n = 0;
-    luaL_checkstack(L, 24, "request");
-    luaL_checktype(L, OPTIONS, LUA_TTABLE);
-    memset(&q->r, 0, sizeof q->r);
-    q->count = 0;
-    read_headers(L, q);
-    read_url(L, q);
-    q->own_host = !has_host(q);
-    if (q->own_host)
-        add_header(L, q, "Host", q->url.host);
-    q->r.headers = q->headers;
-    q->r.header_count = q->count;
-    q->r.method = adtL_optstring(L, OPTIONS, "method", "GET");
-    q->r.service = adtL_optstring(L, OPTIONS, "service", NULL);
-    q->r.region = adtL_optstring(L, OPTIONS, "region", NULL);
-    q->r.payload = adtL_optstring(L, OPTIONS, "payload", NULL);
-    if (q->r.payload && strcmp(q->r.payload, "unsigned") == 0)
-        q->r.payload = ADT_SIGV4_UNSIGNED;
-    if (lua_getfield(L, OPTIONS, "body") == LUA_TSTRING)
-        q->r.body = lua_tolstring(L, -1, &n);
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "option 'body' must be a string, not a %s", luaL_typename(L, -1));
-    q->r.body_n = n;
-    q->r.time = seconds(L, "time", adt_wall());
-    q->r.clock_offset = seconds(L, "clock_offset", 0);
-    q->r.s3 = adtL_optboolean(L, OPTIONS, "s3", q->r.service && strncmp(q->r.service, "s3", 2) == 0);
-    q->r.keep_path = !adtL_optboolean(L, OPTIONS, "normalize", true);
-    q->r.content_sha256 = adtL_optboolean(L, OPTIONS, "content_sha256", false);
-    q->r.token_after = adtL_optboolean(L, OPTIONS, "token_after", false);
-    read_credentials(L, q);
-}
-
 /* --- signing ------------------------------------------------------------------------------------------------------ */
 
 static void push_header(lua_State *L, const char *name, const char *value)
@@ -194,7 +61,7 @@ static void push_header(lua_State *L, const char *name, const char *value)
     lua_setfield(L, -2, "value");
 }
 
-static int push_headers(lua_State *L, const struct request *q, const struct adt_sigv4_signed *out)
+static int push_headers(lua_State *L, const struct lrequest *q, const struct adt_sigv4_signed *out)
 {
     lua_Integer n = 0;
     lua_createtable(L, (int)out->count + 1, 0);
@@ -209,14 +76,18 @@ static int push_headers(lua_State *L, const struct request *q, const struct adt_
     return 1;
 }
 
-/* headers(options) -> list of { name, value } */
+/* headers(options) -> list of { name, value }; empty for anonymous requests */
 static int aws_headers(lua_State *L)
 {
-    struct request q;
+    struct lrequest q;
     struct adt_sigv4_signed out;
     struct adt_error err;
+    adtL_readrequest(L, &q, ADTL_SIGN);
+    if (q.anonymous) {
+        lua_newtable(L);
+        return 1;
+    }
     struct adt_sigv4 *s = push_signer(L);
-    read_request(L, &q);
     if (adt_sigv4_sign_headers(s, &q.r, &q.cred, &out, &err) < 0)
         return adtL_fail(L, &err);
     return push_headers(L, &q, &out);
@@ -225,17 +96,19 @@ static int aws_headers(lua_State *L)
 /* presign(options) -> url */
 static int aws_presign(lua_State *L)
 {
-    struct request q;
+    struct lrequest q;
     const char *query;
     struct adt_error err;
+    adtL_readrequest(L, &q, ADTL_PRESIGN);
+    if (q.anonymous) {
+        lua_pushstring(L, q.text);
+        return 1;
+    }
     struct adt_sigv4 *s = push_signer(L);
-    read_request(L, &q);
-    lua_Integer expires = adtL_optinteger(L, OPTIONS, "expires", 3600);
+    lua_Integer expires = adtL_optinteger(L, ADTL_OPTIONS, "expires", 3600);
     if (adt_sigv4_presign(s, &q.r, &q.cred, expires, &query, &err) < 0)
         return adtL_fail(L, &err);
-    lua_getfield(L, OPTIONS, "url");
-    const char *url = lua_tostring(L, -1);
-    lua_pushlstring(L, url, (size_t)(q.url.path - url) + q.url.path_n);
+    lua_pushlstring(L, q.text, (size_t)(q.url.path - q.text) + q.url.path_n);
     lua_pushfstring(L, "%s%s?%s", lua_tostring(L, -1), q.url.path_n ? "" : "/", query);
     return 1;
 }
@@ -287,13 +160,13 @@ struct adt_sigv4_stream *adtL_takestream(lua_State *L, int arg)
 /* trailers = { { name, length of its value } ... } */
 static void read_trailers(lua_State *L, struct lstream *u)
 {
-    if (lua_getfield(L, OPTIONS, "trailers") == LUA_TTABLE) {
+    if (lua_getfield(L, ADTL_OPTIONS, "trailers") == LUA_TTABLE) {
         size_t n = lua_rawlen(L, -1);
         if (n > ADT_SIGV4_TRAILERS)
             luaL_error(L, "a body has at most %d trailers", ADT_SIGV4_TRAILERS);
         for (size_t i = 0; i < n; i++) {
             lua_rawgeti(L, -1, (lua_Integer)i + 1);
-            luaL_argexpected(L, lua_istable(L, -1), OPTIONS, "trailers as { name, length }");
+            luaL_argexpected(L, lua_istable(L, -1), ADTL_OPTIONS, "trailers as { name, length }");
             lua_rawgeti(L, -1, 1);
             lua_rawgeti(L, -2, 2);
             u->trailers[i].name = luaL_checkstring(L, -2);
@@ -308,21 +181,23 @@ static void read_trailers(lua_State *L, struct lstream *u)
 /* stream(options) -> stream, headers */
 static int aws_stream(lua_State *L)
 {
-    struct request q;
+    struct lrequest q;
     struct adt_sigv4_signed out;
     struct adt_error err;
+    adtL_readrequest(L, &q, ADTL_STREAMED);
+    if (q.anonymous)
+        return luaL_error(L, "a body in pieces is signed, so it needs credentials");
     struct adt_sigv4 *s = push_signer(L);
-    read_request(L, &q);
     struct lstream *u = adtL_newhandle(L, sizeof *u, STREAM, 0);
     read_trailers(L, u);
-    lua_Integer length = adtL_optinteger(L, OPTIONS, "length", -1);
-    lua_Integer chunk = adtL_optinteger(L, OPTIONS, "chunk", 0);
+    lua_Integer length = adtL_optinteger(L, ADTL_OPTIONS, "length", -1);
+    lua_Integer chunk = adtL_optinteger(L, ADTL_OPTIONS, "chunk", 0);
     if (length < 0 || chunk < 0)
         return luaL_error(L, "option '%s' must be a number of bytes", length < 0 ? "length" : "chunk");
     struct adt_sigv4_stream_options opt = {.length = (uint64_t)length,
                                            .chunk = (size_t)chunk,
                                            .unsigned_chunks = q.r.payload != NULL,
-                                           .open_length = !adtL_optboolean(L, OPTIONS, "content_length", true),
+                                           .open_length = !adtL_optboolean(L, ADTL_OPTIONS, "content_length", true),
                                            .trailers = u->trailers,
                                            .trailer_count = u->trailer_count};
     /* What one call adds is its own bytes and what was kept of earlier ones, framed. */
@@ -390,6 +265,8 @@ int luaopen_adt_c_aws(lua_State *L)
                                          {"forget", aws_forget},   {"stream", aws_stream},   {NULL, NULL}};
     adtL_newclass(L, SIGNER, signer_meta, NULL);
     adtL_newclass(L, STREAM, stream_meta, stream_methods);
-    luaL_newlib(L, functions);
+    luaL_newlibtable(L, functions);
+    adtL_pushoptions(L);
+    luaL_setfuncs(L, functions, 1);
     return 1;
 }

@@ -201,10 +201,11 @@ static size_t read_tallies(lua_State *L, const struct adt_http_request *r, struc
         luaL_checktype(L, -1, LUA_TTABLE);
         lua_rawgeti(L, -1, 1);
         lua_rawgeti(L, -2, 2);
-        const char *header = adtL_checktext(L, -2, NULL);
-        if (strlen(header) >= HEADER_N)
+        size_t n;
+        const char *header = adtL_checktext(L, -2, &n);
+        if (n >= HEADER_N)
             luaL_error(L, "option 'tallies' has a header that is too long");
-        strcpy(out[i].header, header);
+        memcpy(out[i].header, header, n + 1);
         out[i].tally = adtL_checktally(L, -1);
         lua_pop(L, 3);
     }

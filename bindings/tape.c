@@ -10,7 +10,7 @@
 
 enum kind { NIL, FALSE, TRUE, INTEGER, NUMBER, TEXT, SIDE_TEXT, KNOWN_KEY, ARRAY, OBJECT };
 
-enum { KEYS = 1024, SLOTS = 2 * KEYS, NO_KEY = KEYS, KEY_LENGTH = 64 };
+enum { KEYS = 1024, SLOTS = 2 * KEYS, NO_KEY = KEYS, NO_MEMORY, KEY_LENGTH = 64 };
 
 struct item {
     union {
@@ -173,16 +173,18 @@ static const char *keep_key(struct ltape *t, const char *text, size_t n)
     return memcpy(t->copies + (size_t)t->key_count * KEY_LENGTH, text, n);
 }
 
-/* The number of a key, NO_KEY when the list is full or memory short. */
+/* The number of a key, NO_KEY when the list is full, NO_MEMORY. */
 static uint32_t find_key(struct ltape *t, const char *text, size_t n)
 {
     uint32_t at = hash(text, n) % SLOTS;
     for (; t->slots[at]; at = (at + 1) % SLOTS)
         if (is_key(&t->keys[t->slots[at] - 1], text, n))
             return t->slots[at] - 1;
-    const char *kept = t->key_count < KEYS ? keep_key(t, text, n) : NULL;
-    if (!kept)
+    if (t->key_count == KEYS)
         return NO_KEY;
+    const char *kept = keep_key(t, text, n);
+    if (!kept)
+        return NO_MEMORY;
     t->keys[t->key_count] = (struct known){.text = kept, .n = (uint32_t)n};
     t->slots[at] = ++t->key_count;
     return t->key_count - 1;
@@ -198,6 +200,8 @@ static int on_key(void *ctx, const char *text, size_t n)
     uint32_t key = t->keys[t->last].next;
     if (key >= t->key_count || !is_key(&t->keys[key], text, n)) {
         key = find_key(t, text, n);
+        if (key == NO_MEMORY)
+            return adt_error_nomem(t->err);
         if (key == NO_KEY)
             return set_text(t, item, text, n);
         t->keys[t->last].next = key;

@@ -68,6 +68,7 @@ struct outermost {
     bool has[KEYS];
     unsigned depth;
     enum key key;
+    struct adt_error *err;
 };
 
 static int json_begin(void *ctx)
@@ -105,7 +106,7 @@ static int json_string(void *ctx, const char *text, size_t n)
     struct adt_buf *b = &o->texts[o->key];
     b->len = 0;
     o->has[o->key] = true;
-    return adt_buf_add(b, text, n > TEXT_MAX ? adt_utf8_valid(text, TEXT_MAX) : n);
+    return adt_buf_add(b, text, n > TEXT_MAX ? adt_utf8_valid(text, TEXT_MAX) : n) < 0 ? adt_error_nomem(o->err) : 0;
 }
 
 static void gather_json(struct gathered *g)
@@ -119,8 +120,8 @@ static void gather_json(struct gathered *g)
     static const enum key rpc[] = {K_TYPE, K_CODE, K_CODE_UPPER}, rest[] = {K_CODE, K_CODE_UPPER, K_TYPE},
                           message[] = {K_MESSAGE, K_MESSAGE_UPPER, K_ERROR_MESSAGE};
     const enum key *code = g->rd->model->protocol == ADT_AWS_JSON ? rpc : rest;
-    struct outermost o = {0};
-    struct adt_error err;
+    struct adt_error err = {0};
+    struct outermost o = {.err = &err};
     for (size_t i = 0; i < KEYS; i++)
         adt_buf_init(&o.texts[i], TEXT_MAX + 1);
     const char *type = adt_aws_response_header(g->rd->r, "x-amzn-errortype");
@@ -135,6 +136,7 @@ static void gather_json(struct gathered *g)
                 keep_first(g, MESSAGE, o.texts[message[i]].p, o.texts[message[i]].len);
         g->has[MESSAGE] |= g->has[CODE]; /* an error that says no more is understood */
     }
+    g->nomem |= err.cause == ADT_INTERNAL;
     for (size_t i = 0; i < KEYS; i++)
         adt_buf_free(&o.texts[i]);
 }
@@ -195,7 +197,7 @@ static int gather_children(struct gathered *g, struct adt_xml *x, bool error)
 
 static void gather_xml(struct gathered *g)
 {
-    struct adt_error err, *was = g->rd->err;
+    struct adt_error err = {0}, *was = g->rd->err;
     struct adt_xml x;
     g->rd->err = &err;
     if (adt_aws_xml_begin(g->rd, &x, g->rd->body, g->rd->body_n) == 0 && !adt_aws_name_is("html", x.name, x.name_n)) {
@@ -206,6 +208,7 @@ static void gather_xml(struct gathered *g)
         }
     }
     adt_xml_end(&x);
+    g->nomem |= err.cause == ADT_INTERNAL;
     g->rd->err = was;
     g->has[MESSAGE] |= g->has[CODE];
 }

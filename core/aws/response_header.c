@@ -79,8 +79,10 @@ static int emit_json(struct adt_aws_reader *rd, const struct adt_aws_member *m, 
     struct adt_buf text;
     adt_buf_init(&text, strlen(value) + 1);
     int rc = adt_base64_decode(value, strlen(value), &text, &err);
-    rc = rc < 0 ? adt_aws_wrong_type(rd, m)
-                : adt_aws_read_json_shape(rd, &plain, m->name, text.p ? text.p : "", text.len);
+    if (rc < 0)
+        rc = err.cause == ADT_INTERNAL ? adt_error_nomem(rd->err) : adt_aws_wrong_type(rd, m);
+    else
+        rc = adt_aws_read_json_shape(rd, &plain, m->name, text.p ? text.p : "", text.len);
     adt_buf_free(&text);
     return rc;
 }

@@ -231,7 +231,7 @@ static int on_begin_array(void *ctx)
     struct adt_aws_reader *rd = j->rd;
     const struct adt_aws_member *ref = NULL;
     int rc = begin(j, true, &ref);
-    if (rc <= 0)
+    if (rc <= 0 || !ref)
         return rc;
     if (emit_key(j) < 0)
         return -1;
@@ -246,7 +246,7 @@ static int on_begin_object(void *ctx)
     const struct adt_aws_member *ref = NULL;
     bool bare = is_bare_root(j);
     int rc = begin(j, false, &ref);
-    if (rc <= 0)
+    if (rc <= 0 || !ref)
         return rc;
     if (emit_key(j) < 0)
         return -1;

@@ -359,7 +359,7 @@ static int emit_blob(struct adt_aws_reader *rd, const struct adt_aws_member *ref
     int rc = plain.len ? adt_base64_decode(plain.p, plain.len, &rd->scratch, &err) : 0;
     adt_buf_free(&plain);
     if (rc < 0)
-        return adt_aws_wrong_type(rd, ref);
+        return err.cause == ADT_INTERNAL ? adt_error_nomem(rd->err) : adt_aws_wrong_type(rd, ref);
     return ADT_AWS_EMIT(rd, string, rd->scratch.len ? rd->scratch.p : "", rd->scratch.len);
 }
 

@@ -70,14 +70,15 @@ int sigv4_no_room(struct adt_error *err)
     return errno == ENOMEM ? adt_error_nomem(err) : sigv4_too_large(err);
 }
 
-char *sigv4_hex(char *d, const unsigned char *p, size_t n)
+/* Without a jump or a table, so that compilers make it a loop over many bytes at a time. */
+char *sigv4_hex(char *restrict d, const unsigned char *restrict p, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < n; i++) {
-        *d++ = digits[p[i] >> 4];
-        *d++ = digits[p[i] & 15];
+        unsigned char high = p[i] >> 4, low = p[i] & 15;
+        d[2 * i] = (char)('0' + high + (high > 9 ? 'a' - '0' - 10 : 0));
+        d[2 * i + 1] = (char)('0' + low + (low > 9 ? 'a' - '0' - 10 : 0));
     }
-    return d;
+    return d + 2 * n;
 }
 
 /* --- what is checked before anything is computed ------------------------------------------------------------------ */
@@ -90,32 +91,38 @@ static bool is_word_char(unsigned char c)
     return set[c >> 6] >> (c & 63) & 1;
 }
 
+static int check_length(const char *what, const char *word, struct adt_error *err)
+{
+    if (!word || !*word)
+        return adt_error_set(err, ADT_USAGE, "NoScope", "the %s is missing", what);
+    if (strlen(word) > SIGV4_WORD)
+        return adt_error_set(err, ADT_USAGE, "BadScope", "the %s is longer than %d bytes", what, (int)SIGV4_WORD);
+    return 0;
+}
+
 static int check_word(const char *what, const char *word, struct adt_error *err)
 {
-    size_t n = 0;
-    for (; word && word[n]; n++)
-        if (!is_word_char((unsigned char)word[n]))
+    for (; *word; word++)
+        if (!is_word_char((unsigned char)*word))
             return adt_error_set(err, ADT_USAGE, "BadScope", "the %s holds a character that it cannot have", what);
-    if (n == 0)
-        return adt_error_set(err, ADT_USAGE, "NoScope", "the %s is missing", what);
-    if (n > SIGV4_WORD)
-        return adt_error_set(err, ADT_USAGE, "BadScope", "the %s is longer than %d bytes", what, (int)SIGV4_WORD);
     return 0;
 }
 
 static int check_credentials(const struct adt_sigv4_credentials *cred, struct adt_error *err)
 {
-    if (check_word("access key", cred->access_key, err) < 0)
+    if (check_length("access key", cred->access_key, err) < 0)
         return -1;
     size_t n = cred->secret ? strlen(cred->secret) : 0;
     if (n == 0 || n > SIGV4_SECRET)
         return adt_error_set(err, ADT_USAGE, "BadSecret", "the secret key is %s", n ? "too long" : "missing");
     const char *token = cred->session_token ? cred->session_token : "";
-    if (strlen(token) > SIGV4_TOKEN)
+    bool bad = false;
+    if ((n = strlen(token)) > SIGV4_TOKEN)
         return adt_error_set(err, ADT_USAGE, "BadToken", "the session token is longer than %d bytes", (int)SIGV4_TOKEN);
-    for (; *token; token++)
-        if (*token <= ' ' || *token > '~')
-            return adt_error_set(err, ADT_USAGE, "BadToken", "the session token holds a character that it cannot have");
+    for (size_t i = 0; i < n; i++)
+        bad |= token[i] <= ' ' || token[i] > '~';
+    if (bad)
+        return adt_error_set(err, ADT_USAGE, "BadToken", "the session token holds a character that it cannot have");
     return 0;
 }
 
@@ -130,7 +137,16 @@ static int check_request(const struct adt_sigv4_request *req, struct adt_error *
         return adt_error_set(err, ADT_USAGE, "BadUrl", "the path does not begin with '/'");
     if (sigv4_check_text("path", req->path, err) < 0)
         return -1;
-    if (check_word("region", req->region, err) < 0)
+    if (check_length("region", req->region, err) < 0)
+        return -1;
+    return check_length("service", req->service, err);
+}
+
+/* The words of a scope for which no key is kept. */
+static int check_scope(const struct adt_sigv4_request *req, const struct adt_sigv4_credentials *cred,
+                       struct adt_error *err)
+{
+    if (check_word("access key", cred->access_key, err) < 0 || check_word("region", req->region, err) < 0)
         return -1;
     return check_word("service", req->service, err);
 }
@@ -167,6 +183,9 @@ static int stamp_set(struct adt_sigv4 *s, int64_t seconds, int64_t offset, struc
         seconds + offset >= end)
         return adt_error_set(err, ADT_USAGE, "BadTime", "the time is not between the years 1970 and 9999");
     seconds += offset;
+    if (s->stamp[0] && s->stamp_time == seconds)
+        return 0;
+    s->stamp_time = seconds;
     int64_t days = seconds / 86400 + 719468, of_day = seconds % 86400;
     int64_t era = days / 146097, of_era = days % 146097;
     int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
@@ -226,7 +245,9 @@ static int prepare(struct adt_sigv4 *s, const struct adt_sigv4_request *req, con
         stamp_set(s, req->time, req->clock_offset, err) < 0)
         return -1;
     scope_set(s, req);
-    return 0;
+    if (sigv4_key_find(s, cred, err) < 0)
+        return -1;
+    return s->key ? 0 : check_scope(req, cred, err);
 }
 
 static int canonical_set(struct adt_sigv4 *s, const struct adt_sigv4_request *req, struct adt_error *err)
@@ -259,7 +280,7 @@ static int signature_set(struct adt_sigv4 *s, const struct adt_sigv4_request *re
                          const struct adt_sigv4_credentials *cred, struct adt_error *err)
 {
     unsigned char digest[ADT_DIGEST_MAX];
-    if (!(s->key = sigv4_key_get(s, req, cred, err)))
+    if (!s->key && sigv4_key_derive(s, req, cred, err) < 0)
         return -1;
     if (adt_digest_add(s->digest, s->canonical.p, s->canonical.len) < 0 || adt_digest_end(s->digest, digest) < 0)
         return sigv4_refused(err);

@@ -66,8 +66,8 @@ void adt_sigv4_free(struct adt_sigv4 *s);
 /* Wipes what it holds. Takes NULL. */
 
 void adt_sigv4_forget(struct adt_sigv4 *s, const char *access_key);
-/* Wipes the derived keys of [access_key]; NULL: all. A key is for one secret, day, region and service, so new
- * credentials under an old name never meet it; this is for not keeping it. */
+/* Wipes the derived keys of [access_key]; NULL: all; and the last secret. A key is for one secret, day, region and
+ * service, so new credentials under an old name never meet it; this is for not keeping it. */
 
 int adt_sigv4_sign_headers(struct adt_sigv4 *s, const struct adt_sigv4_request *req,
                            const struct adt_sigv4_credentials *cred, struct adt_sigv4_signed *out,

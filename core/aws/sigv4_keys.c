@@ -39,9 +39,51 @@ static int derive(struct adt_sigv4 *s, const struct adt_sigv4_request *req, cons
     return rc;
 }
 
-static int key_new(struct adt_sigv4 *s, struct sigv4_key *k, const struct adt_sigv4_request *req,
-                   const struct adt_sigv4_credentials *cred, struct adt_error *err)
+/* s->secret_hash becomes that of [secret]; callers mostly sign with one. */
+static int secret_set(struct adt_sigv4 *s, const char *secret, struct adt_error *err)
 {
+    size_t n = strlen(secret);
+    if (n < sizeof s->secret && memcmp(s->secret, secret, n + 1) == 0)
+        return 0;
+    s->secret[0] = '\0';
+    if (adt_digest_add(s->digest, secret, n) < 0 || adt_digest_end(s->digest, s->secret_hash) < 0)
+        return sigv4_refused(err);
+    if (n < sizeof s->secret)
+        memcpy(s->secret, secret, n + 1);
+    return 0;
+}
+
+/* By the secret's digest and not by the access key alone: a new secret under an old name must not meet the old key. */
+static bool is_key_of(const struct adt_sigv4 *s, const struct sigv4_key *k, const struct adt_sigv4_credentials *cred)
+{
+    return k->used && memcmp(k->scope, s->scope, s->scope_n + 1) == 0 &&
+           memcmp(k->secret, s->secret_hash, sizeof k->secret) == 0 && strcmp(k->access_key, cred->access_key) == 0;
+}
+
+static void key_use(struct adt_sigv4 *s, struct sigv4_key *k)
+{
+    k->used = ++s->turn;
+    s->last = (size_t)(k - s->keys);
+    s->key = &k->key;
+}
+
+int sigv4_key_find(struct adt_sigv4 *s, const struct adt_sigv4_credentials *cred, struct adt_error *err)
+{
+    s->key = NULL;
+    if (secret_set(s, cred->secret, err) < 0)
+        return -1;
+    for (size_t i = 0; i < SIGV4_KEYS && !s->key; i++) {
+        struct sigv4_key *k = &s->keys[(s->last + i) % SIGV4_KEYS];
+        if (is_key_of(s, k, cred))
+            key_use(s, k);
+    }
+    return 0;
+}
+
+int sigv4_key_derive(struct adt_sigv4 *s, const struct adt_sigv4_request *req, const struct adt_sigv4_credentials *cred,
+                     struct adt_error *err)
+{
+    struct sigv4_key *k = oldest(s);
     k->used = 0;
     if (adt_secret_add(cred->secret, strlen(cred->secret)) < 0)
         return adt_error_nomem(err);
@@ -49,42 +91,11 @@ static int key_new(struct adt_sigv4 *s, struct sigv4_key *k, const struct adt_si
         adt_wipe(k, sizeof *k);
         return sigv4_refused(err);
     }
-    memcpy(k->day, s->scope, sizeof k->day);
+    memcpy(k->secret, s->secret_hash, sizeof k->secret);
     memcpy(k->access_key, cred->access_key, strlen(cred->access_key) + 1);
-    memcpy(k->region, req->region, strlen(req->region) + 1);
-    memcpy(k->service, req->service, strlen(req->service) + 1);
+    memcpy(k->scope, s->scope, s->scope_n + 1);
+    key_use(s, k);
     return 0;
-}
-
-/* By the secret's digest and not by the access key alone: a new secret under an old name must not meet the old key. */
-static bool is_key_of(const struct sigv4_key *k, const unsigned char *secret, const char *day,
-                      const struct adt_sigv4_request *req, const struct adt_sigv4_credentials *cred)
-{
-    return k->used && memcmp(k->secret, secret, sizeof k->secret) == 0 && memcmp(k->day, day, sizeof k->day) == 0 &&
-           strcmp(k->region, req->region) == 0 && strcmp(k->service, req->service) == 0 &&
-           strcmp(k->access_key, cred->access_key) == 0;
-}
-
-const struct adt_hmac_key *sigv4_key_get(struct adt_sigv4 *s, const struct adt_sigv4_request *req,
-                                         const struct adt_sigv4_credentials *cred, struct adt_error *err)
-{
-    unsigned char secret[ADT_DIGEST_MAX];
-    struct sigv4_key *k = NULL;
-    if (adt_digest_add(s->digest, cred->secret, strlen(cred->secret)) < 0 || adt_digest_end(s->digest, secret) < 0) {
-        sigv4_refused(err);
-        return NULL;
-    }
-    for (size_t i = 0; i < SIGV4_KEYS && !k; i++)
-        if (is_key_of(&s->keys[i], secret, s->scope, req, cred))
-            k = &s->keys[i];
-    if (!k) {
-        k = oldest(s);
-        if (key_new(s, k, req, cred, err) < 0)
-            return NULL;
-        memcpy(k->secret, secret, sizeof k->secret);
-    }
-    k->used = ++s->turn;
-    return &k->key;
 }
 
 void adt_sigv4_forget(struct adt_sigv4 *s, const char *access_key)
@@ -92,4 +103,6 @@ void adt_sigv4_forget(struct adt_sigv4 *s, const char *access_key)
     for (size_t i = 0; i < SIGV4_KEYS; i++)
         if (!access_key || strcmp(s->keys[i].access_key, access_key) == 0)
             adt_wipe(&s->keys[i], sizeof s->keys[i]);
+    adt_wipe(s->secret, sizeof s->secret);
+    adt_wipe(s->secret_hash, sizeof s->secret_hash);
 }

@@ -10,6 +10,7 @@
 enum {
     SIGV4_WORD = 128, /* bytes of an access key, a region, a service at most */
     SIGV4_SECRET = 1024,
+    SIGV4_SECRET_USUAL = 128,
     SIGV4_TOKEN = 16384,
     SIGV4_HEX = 64,
     SIGV4_STAMP = 16, /* 20150830T123600Z */
@@ -24,7 +25,7 @@ extern const char adt_sigv4_empty_hash[SIGV4_HEX + 1];
 struct sigv4_field {
     const char *name, *value; /* the name in lower case */
     size_t name_n, value_n;
-    bool plain; /* of ours: nothing to trim */
+    bool plain; /* nothing to trim */
 };
 
 /* A name and a value of a query, encoded; places in adt_sigv4.query. */
@@ -33,10 +34,9 @@ struct sigv4_pair {
 };
 
 struct sigv4_key {
-    uint64_t used; /* 0: free */
-    unsigned char secret[ADT_DIGEST_MAX];
-    char day[8];
-    char access_key[SIGV4_WORD + 1], region[SIGV4_WORD + 1], service[SIGV4_WORD + 1];
+    uint64_t used;                        /* 0: free */
+    unsigned char secret[ADT_DIGEST_MAX]; /* its SHA-256 */
+    char access_key[SIGV4_WORD + 1], scope[SIGV4_SCOPE + 1];
     struct adt_hmac_key key;
 };
 
@@ -47,6 +47,7 @@ struct adt_sigv4 {
     size_t field_count;
     struct sigv4_pair *pairs;
     size_t pair_count, pair_cap;
+    int64_t stamp_time; /* of [stamp], if there is one */
     char stamp[SIGV4_STAMP + 1], scope[SIGV4_SCOPE + 1];
     size_t scope_n;
     const char *payload;
@@ -54,9 +55,12 @@ struct adt_sigv4 {
     size_t to_sign_n;
     char encoding[256], decoded_length[24], encoded_length[24],
         trailer[ADT_SIGV4_TRAILERS * 64]; /* of a stream's head */
-    const struct adt_hmac_key *key;
+    const struct adt_hmac_key *key;       /* NULL: to be derived */
     struct sigv4_key keys[SIGV4_KEYS];
+    size_t last; /* the key that was used last */
     uint64_t turn;
+    char secret[SIGV4_SECRET_USUAL]; /* the last one; longer ones are not kept */
+    unsigned char secret_hash[ADT_DIGEST_MAX];
 };
 
 /* The cursor of a writer who has made room before. */
@@ -106,9 +110,12 @@ size_t sigv4_fields_room(const struct adt_sigv4 *s);
 
 /* sigv4_keys.c: derived keys. */
 
-const struct adt_hmac_key *sigv4_key_get(struct adt_sigv4 *s, const struct adt_sigv4_request *req,
-                                         const struct adt_sigv4_credentials *cred, struct adt_error *err);
-/* The key of s->scope's day. It stays where it is until the signer's next call. */
+int sigv4_key_find(struct adt_sigv4 *s, const struct adt_sigv4_credentials *cred, struct adt_error *err);
+/* The kept key of s->scope as s->key, or NULL there. -1: OpenSSL refuses. What a kept key is for has been checked. */
+
+int sigv4_key_derive(struct adt_sigv4 *s, const struct adt_sigv4_request *req, const struct adt_sigv4_credentials *cred,
+                     struct adt_error *err);
+/* After sigv4_key_find() found none. */
 
 /* sigv4.c, for streams. */
 

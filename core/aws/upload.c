@@ -71,6 +71,11 @@ static int changed(struct adt_error *err)
     return -1;
 }
 
+static int no_checksum(struct adt_error *err)
+{
+    return adt_error_set(err, ADT_INTERNAL, "Checksum", "the checksum of the file cannot be computed");
+}
+
 static int end_body(struct adt_upload *u, struct adt_error *err)
 {
     struct stat now;
@@ -83,9 +88,10 @@ static int end_body(struct adt_upload *u, struct adt_error *err)
         return changed(err);
     adt_buf_init(&text, 2 * ADT_DIGEST_MAX);
     int rc = 0;
-    if (u->digest &&
-        (adt_digest_end(u->digest, value) < 0 || adt_base64_encode(value, adt_digest_size(u->hash), false, &text) < 0))
-        rc = adt_error_set(err, ADT_INTERNAL, "Checksum", "the checksum could not be computed");
+    if (u->digest && adt_digest_end(u->digest, value) < 0)
+        rc = no_checksum(err);
+    else if (u->digest && adt_base64_encode(value, adt_digest_size(u->hash), false, &text) < 0)
+        rc = adt_error_nomem(err);
     const char *const values[] = {text.p};
     if (rc == 0)
         rc = adt_sigv4_stream_end(u->st, u->digest ? values : NULL, &u->out, err);
@@ -111,7 +117,7 @@ static int fill(struct adt_upload *u, struct adt_error *err)
         return changed(err);
     u->at += (uint64_t)got;
     if (u->digest && adt_digest_add(u->digest, u->piece, (size_t)got) < 0)
-        return adt_error_set(err, ADT_INTERNAL, "Checksum", "the checksum could not be computed");
+        return no_checksum(err);
     return adt_sigv4_stream_add(u->st, u->piece, (size_t)got, &u->out, err);
 }
 

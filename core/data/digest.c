@@ -1,7 +1,8 @@
-/* digest.c - hashes over OpenSSL's EVP, and CRCs in the same form
+/* digest.c - hashes by OpenSSL, SHA-256 beneath its EVP where that is offered, and CRCs in the same form
  *
  * Linking libcrypto would double the time that the program takes to start, so it is opened when the first digest is
- * asked for. */
+ * asked for. EVP costs more than a short message does, and signing is three of these: hence the functions beneath. They
+ * know nothing of FIPS, so where OpenSSL is set to it all goes by EVP. */
 #include "data/digest.h"
 
 #include "base/file.h"
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,6 +34,10 @@ static struct {
     int (*init)(EVP_MD_CTX *, const EVP_MD *, const OSSL_PARAM *);
     int (*update)(EVP_MD_CTX *, const void *, size_t);
     int (*final)(EVP_MD_CTX *, unsigned char *, unsigned int *);
+    int (*sha_init)(SHA256_CTX *);
+    int (*sha_update)(SHA256_CTX *, const void *, size_t);
+    int (*sha_final)(unsigned char *, SHA256_CTX *);
+    bool low;              /* these three are there and may be used */
     EVP_MD *md[ADT_CRC32]; /* NULL: not offered, as MD5 under FIPS */
     char why[200];         /* empty: all is there */
 } crypto;
@@ -43,6 +49,16 @@ static void *symbol(void *lib, const char *name)
     if (!p)
         snprintf(crypto.why, sizeof crypto.why, "libcrypto.so.3 has no %s", name);
     return p;
+}
+
+static void low_open(void *lib)
+{
+    int (*is_fips)(OSSL_LIB_CTX *);
+    *(void **)&is_fips = dlsym(lib, "EVP_default_properties_is_fips_enabled");
+    *(void **)&crypto.sha_init = dlsym(lib, "SHA256_Init");
+    *(void **)&crypto.sha_update = dlsym(lib, "SHA256_Update");
+    *(void **)&crypto.sha_final = dlsym(lib, "SHA256_Final");
+    crypto.low = is_fips && !is_fips(NULL) && crypto.sha_init && crypto.sha_update && crypto.sha_final;
 }
 
 static void crypto_open(void)
@@ -62,11 +78,14 @@ static void crypto_open(void)
 #undef S
     for (int i = 0; i < ADT_CRC32 && !crypto.why[0]; i++)
         crypto.md[i] = crypto.md_fetch(NULL, hashes[i].name, NULL);
+    low_open(lib);
 }
 
 struct adt_digest {
     EVP_MD_CTX *ctx; /* NULL: a CRC */
     enum adt_hash hash;
+    bool low; /* in [sha], and [ctx] is of no use */
+    SHA256_CTX sha;
     uint64_t crc;
 };
 
@@ -101,6 +120,12 @@ int adt_digest_ready(enum adt_hash hash, struct adt_error *err)
     return -1;
 }
 
+static int digest_begin(struct adt_digest *d)
+{
+    int ok = d->low ? crypto.sha_init(&d->sha) : crypto.init(d->ctx, crypto.md[d->hash], NULL);
+    return ok == 1 ? 0 : -1;
+}
+
 static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
 {
     assert(!is_crc(hash));
@@ -116,7 +141,8 @@ static struct adt_digest *digest_take(enum adt_hash hash, struct adt_error *err)
         return NULL;
     }
     d->hash = hash;
-    if (crypto.init(d->ctx, crypto.md[hash], NULL) != 1) {
+    d->low = hash == ADT_SHA256 && crypto.low;
+    if (digest_begin(d) < 0) {
         refused(hash, err);
         adt_digest_free(d);
         return NULL;
@@ -152,7 +178,8 @@ int adt_digest_add(struct adt_digest *d, const void *p, size_t n)
         d->crc = adt_crc_add(crc_of(d->hash), d->crc, p, n);
         return 0;
     }
-    return crypto.update(d->ctx, p, n) == 1 ? 0 : -1;
+    int ok = d->low ? crypto.sha_update(&d->sha, p, n) : crypto.update(d->ctx, p, n);
+    return ok == 1 ? 0 : -1;
 }
 
 static void write_crc(enum adt_hash hash, uint64_t crc, unsigned char *out)
@@ -169,9 +196,8 @@ int adt_digest_end(struct adt_digest *d, unsigned char out[static ADT_DIGEST_MAX
         d->crc = 0;
         return 0;
     }
-    if (crypto.final(d->ctx, out, &n) != 1)
-        return -1;
-    return crypto.init(d->ctx, crypto.md[d->hash], NULL) == 1 ? 0 : -1;
+    int ok = d->low ? crypto.sha_final(out, &d->sha) : crypto.final(d->ctx, out, &n);
+    return ok == 1 ? digest_begin(d) : -1;
 }
 
 void adt_digest_free(struct adt_digest *d)
@@ -180,6 +206,7 @@ void adt_digest_free(struct adt_digest *d)
         return;
     if (d->ctx)
         crypto.ctx_free(d->ctx);
+    explicit_bzero(d, sizeof *d);
     adt_free(d);
 }
 
@@ -200,31 +227,52 @@ int adt_digest_of(enum adt_hash hash, const void *p, size_t n, unsigned char out
     return rc < 0 ? refused(hash, err) : 0;
 }
 
+/* What a message begins with, [block] under the key: the block itself, or the state of SHA-256 behind it. */
+static int begin_set(unsigned char *begin, struct adt_digest *d, const unsigned char *block, unsigned char pad)
+{
+    for (size_t i = 0; i < ADT_HMAC_BLOCK; i++)
+        begin[i] = block[i] ^ pad;
+    if (!d->low)
+        return 0;
+    if (adt_digest_add(d, begin, ADT_HMAC_BLOCK) < 0)
+        return -1;
+    explicit_bzero(begin, ADT_HMAC_BLOCK);
+    memcpy(begin, d->sha.h, sizeof d->sha.h);
+    return digest_begin(d);
+}
+
+static int begin_from(struct adt_digest *d, const unsigned char *begin)
+{
+    if (!d->low)
+        return adt_digest_add(d, begin, ADT_HMAC_BLOCK);
+    memcpy(d->sha.h, begin, sizeof d->sha.h);
+    d->sha.Nl = 8 * ADT_HMAC_BLOCK;
+    return 0;
+}
+
 int adt_hmac_key_set(struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n)
 {
     unsigned char block[ADT_HMAC_BLOCK] = {0};
-    if (n <= sizeof block) {
-        if (n)
-            memcpy(block, p, n);
-    } else if (adt_digest_add(d, p, n) < 0 || adt_digest_end(d, block) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < sizeof block; i++) {
-        key->inner[i] = block[i] ^ 0x36;
-        key->outer[i] = block[i] ^ 0x5c;
-    }
+    int rc = 0;
+    if (n > sizeof block)
+        rc = adt_digest_add(d, p, n) < 0 ? -1 : adt_digest_end(d, block);
+    else if (n)
+        memcpy(block, p, n);
+    if (rc == 0)
+        rc = begin_set(key->inner, d, block, 0x36);
+    if (rc == 0)
+        rc = begin_set(key->outer, d, block, 0x5c);
     explicit_bzero(block, sizeof block);
-    return 0;
+    return rc;
 }
 
 int adt_hmac(const struct adt_hmac_key *key, struct adt_digest *d, const void *p, size_t n,
              unsigned char out[static ADT_DIGEST_MAX])
 {
     unsigned char inner[ADT_DIGEST_MAX];
-    if (adt_digest_add(d, key->inner, sizeof key->inner) < 0 || adt_digest_add(d, p, n) < 0 ||
-        adt_digest_end(d, inner) < 0)
+    if (begin_from(d, key->inner) < 0 || adt_digest_add(d, p, n) < 0 || adt_digest_end(d, inner) < 0)
         return -1;
-    if (adt_digest_add(d, key->outer, sizeof key->outer) < 0 || adt_digest_add(d, inner, hashes[d->hash].size) < 0)
+    if (begin_from(d, key->outer) < 0 || adt_digest_add(d, inner, hashes[d->hash].size) < 0)
         return -1;
     return adt_digest_end(d, out);
 }

@@ -39,7 +39,8 @@ int adt_digest_hmac(enum adt_hash hash, const void *key, size_t key_n, const voi
                     unsigned char out[static ADT_DIGEST_MAX], struct adt_error *err);
 /* RFC 2104. */
 
-/* A key made ready, for many short messages under it. Plain memory: copy it, and adt_wipe() it in the end. */
+/* A key made ready, for many short messages under it: what each of them begins with. Plain memory: copy it, and
+ * adt_wipe() it in the end. */
 struct adt_hmac_key {
     unsigned char inner[ADT_HMAC_BLOCK], outer[ADT_HMAC_BLOCK];
 };

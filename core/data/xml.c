@@ -22,10 +22,10 @@ static bool is_blank(char c)
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-static int fail_v(struct adt_xml *x, const char *at, const char *code, const char *fmt, va_list ap)
+enum { WHAT = 300 };
+
+static int fail_text(struct adt_xml *x, const char *at, const char *code, const char *what)
 {
-    char what[300];
-    vsnprintf(what, sizeof what, fmt, ap);
     adt_error_set(x->err, x->opt.cause, code, "bad XML: %s", what);
     adt_json_where(x->opt.name, x->text, (size_t)(x->end - x->text), (size_t)(at - x->text), x->err);
     return -1;
@@ -34,20 +34,22 @@ static int fail_v(struct adt_xml *x, const char *at, const char *code, const cha
 __attribute__((format(printf, 4, 5))) static int fail(struct adt_xml *x, const char *at, const char *code,
                                                       const char *fmt, ...)
 {
+    char what[WHAT];
     va_list ap;
     va_start(ap, fmt);
-    fail_v(x, at, code, fmt, ap);
+    vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    return -1;
+    return fail_text(x, at, code, what);
 }
 
 int adt_xml_fail(struct adt_xml *x, const char *code, const char *fmt, ...)
 {
+    char what[WHAT];
     va_list ap;
     va_start(ap, fmt);
-    fail_v(x, x->at, code, fmt, ap);
+    vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    return -1;
+    return fail_text(x, x->at, code, what);
 }
 
 static int cut_off(struct adt_xml *x, const char *in)

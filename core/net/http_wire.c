@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SMALL_BUFFER = 64 * 1024, BIG_BUFFER = 512 * 1024, UPLOAD_BUFFER = 1024 * 1024 };
+enum { SMALL_BUFFER = 64 * 1024, BIG_BUFFER = 512 * 1024, UPLOAD_BUFFER = 256 * 1024 };
 enum { ASKED_FIRST = 1024 * 1024 /* bytes of a body from which on the server is asked whether it wants them */ };
 
 /* libcurl would leave sockets open in programs that others start. */

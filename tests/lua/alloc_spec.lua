@@ -1,4 +1,5 @@
 --- Each allocation of the core failing in turn: an error that says so, nothing left behind, and the next try works.
+local body = require "adt.aws.body"
 local c = require "adt.c.task"
 local cfault = require "adt.c.fault"
 local csecret = require "adt.c.secret"
@@ -86,10 +87,21 @@ describe("an allocation that fails", function()
       local o = { method = "PUT", url = "https://bucket.s3.amazonaws.com/key?a=b", service = "s3", region = "us-east-1", length = 9000,
         chunk = 8192, trailers = { "x-amz-checksum-crc32" }, credentials = { access_key = "AKIDEXAMPLE", secret = "of a test" } }
       local stream <close> = sign.stream(o)
-      local body = stream:chunk(("x"):rep(9000)) .. stream:finish { ["x-amz-checksum-crc32"] = "AAAAAA==" }
-      assert(#body == stream.length)
+      local pieces = stream:chunk(("x"):rep(9000)) .. stream:finish { ["x-amz-checksum-crc32"] = "AAAAAA==" }
+      assert(#pieces == stream.length)
       o.length, o.chunk, o.trailers = nil, nil, nil
       assert(sign.presign(o):find("&X-Amz-Signature=", 1, true))
+    end)
+  end)
+
+  it("while a file becomes an upload leaves neither file nor stream", function()
+    local dir <close> = fs.tempdir()
+    fs.write(dir.path .. "/big", ("x"):rep(2 << 20))
+    each_allocation_fails(function()
+      local prepared = body.prepare { source = body.source("put", { file = dir.path .. "/big" }), scheme = "https", supported = true,
+        sign = { url = "https://s3.us-east-1.amazonaws.com/b/k", method = "PUT", service = "s3", region = "us-east-1",
+          credentials = { access_key = "AKIDEXAMPLE", secret = "wJalrXUtnFEMI/K7MDENG" } } }
+      prepared.body.upload:close()
     end)
   end)
 

@@ -218,6 +218,31 @@ describe("a body on its way", function()
     assert.equal(3, #requests "PutObject")
   end)
 
+  it("goes to the region of its bucket", function()
+    peer:control { buckets = { far = { region = "eu-west-1" } } }
+    s3.put(dir / "big", "s3://far/k", how)
+    assert.equal(#big, s3.get("s3://far/k", dir / "back", how).size)
+  end)
+
+  it("never follows a redirect to another host", function()
+    peer:control { fault = "redirect", to = peer.other .. "/bkt/k", operation = "PutObject" }
+    peer:control { fault = "redirect", to = peer.other .. "/bkt/k", operation = "GetObject" }
+    local port = tonumber(peer.other:match "%d+$")
+    assert.is_truthy(refusal(s3.put, dir / "big", "s3://bkt/k", how))
+    assert.is_truthy(refusal(s3.get, "s3://bkt/k", dir / "back", how))
+    for _, one in ipairs(peer:log()) do assert.not_equal(port, one.port) end
+    assert.same({ "big" }, names_in(dir))
+  end)
+
+  it("travels over TLS in one pass, and is read twice where the server knows no trailers", function()
+    local tls = { client = require("adt.aws").client("s3", { endpoint = peer.tls, region = "us-east-1", credentials = peer.keys, ca = peer.ca }) }
+    for form, trailers in pairs { ["STREAMING-UNSIGNED-PAYLOAD-TRAILER"] = true, ["UNSIGNED-PAYLOAD"] = false } do
+      s3.put(dir / "big", "s3://bkt/k", { client = tls.client, trailers = trailers })
+      assert.equal(form, payload())
+      assert.equal("crc32", s3.get("s3://bkt/k", dir / "back", tls).verified)
+    end
+  end)
+
   it("is an error when the file changes meanwhile, and no object", function()
     for _, trailers in ipairs { true, false } do
       local err = refusal(s3.put, dir / "big", "s3://bkt/changed", with { trailers = trailers, progress = function(done)

@@ -66,6 +66,43 @@ static void test_hmac(void)
     ok(adt_digest_hmac(ADT_SHA256, key, sizeof key, text, strlen(text), out, &err) == 0 &&
            !strcmp(hex(out, 32), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
        "with a key longer than a block");
+
+    /* What has no functions beneath EVP goes the other way; RFC 2202, case 2, and the key above. */
+    static const struct {
+        enum adt_hash hash;
+        const char *name, *with_text, *with_long;
+    } others[] = {
+        {ADT_SHA1, "SHA-1", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", "90d0dace1c1bdc957339307803160335bde6df2b"},
+        {ADT_MD5, "MD5", "750c783e6ab0b503eaa86e310a5db738", "bfecaf4efff90a3a668f3922fec3762d"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t n = adt_digest_size(others[i].hash);
+        bool same = adt_digest_hmac(others[i].hash, "Jefe", 4, "what do ya want for nothing?", 28, out, &err) == 0 &&
+                    !strcmp(hex(out, n), others[i].with_text);
+        ok(same && adt_digest_hmac(others[i].hash, key, sizeof key, text, strlen(text), out, &err) == 0 &&
+               !strcmp(hex(out, n), others[i].with_long),
+           "by %s as well", others[i].name);
+    }
+}
+
+/* A key's states are of use to each digest of its hash, and a digest begins anew behind each message. */
+static void test_kept_key(void)
+{
+    struct adt_error err;
+    struct adt_hmac_key key;
+    unsigned char out[ADT_DIGEST_MAX];
+    const char *want = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    struct adt_digest *a = adt_digest_new(ADT_SHA256, &err), *b = adt_digest_new(ADT_SHA256, &err);
+    bool same = adt_hmac_key_set(&key, a, "Jefe", 4) == 0;
+    for (int i = 0; i < 4 && same; i++)
+        same =
+            adt_hmac(&key, i & 1 ? a : b, "what do ya want for nothing?", 28, out) == 0 && !strcmp(hex(out, 32), want);
+    ok(same, "a key is kept for many messages");
+    same = adt_digest_add(a, "abc", 3) == 0 && adt_digest_end(a, out) == 0;
+    ok(same && !strcmp(hex(out, 32), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+       "and its digest is at its beginning again");
+    adt_digest_free(a);
+    adt_digest_free(b);
 }
 
 static void test_file(void)
@@ -126,6 +163,7 @@ int main(void)
 {
     test_hashes();
     test_hmac();
+    test_kept_key();
     test_file();
     test_base64();
     ok(adt_mem_live() <= 1, "no memory is left but the kept context (%ld blocks)", adt_mem_live());

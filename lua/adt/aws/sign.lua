@@ -5,7 +5,6 @@ local base64 = require "adt.base64"
 local caws = require "adt.c.aws"
 local clock = require "adt.c.clock"
 local errors = require "adt.error"
-local secret = require "adt.secret"
 
 local M = {}
 
@@ -74,66 +73,30 @@ local function usage(what, code, message)
   errors.raise { cause = "usage", code = code, message = what .. ": " .. message }
 end
 
--- --- options ---------------------------------------------------------------------------------------------------------
-
 local function check_keys(what, given, known)
   if type(given) ~= "table" then
     usage(what, "BadArgument", ("a table is needed, not a %s"):format(type(given)))
   end
-  -- Signing is asked for often: errors.check_options() sorts the names, so it is left to the case that needs them.
-  for key in next, given do
-    if not known[key] then errors.check_options(what, given, known) end
-  end
+  errors.check_options(what, given, known)
 end
 
-local function reveal(value)
-  return secret.is(value) and value:reveal() or value
-end
-
-local function credentials_of(what, o)
-  local given = o.credentials
-  check_keys(what .. ": credentials", given, CREDENTIALS)
-  if given.expires and (o.time or clock.now()) + (o.clock_offset or 0) >= given.expires then
-    errors.raise { cause = "auth", code = "ExpiredCredentials", message = what .. ": the credentials have expired",
-      hint = "renew them: sign in again, or assume the role again" }
+-- Calls C, which reads the options by itself; only what it does not take is looked at here.
+local function signed(what, known, f, o)
+  local ok, value, second = pcall(f, o)
+  if ok and value ~= nil then
+    return value, second
   end
-  if type(given.secret) == "string" and (given.token == nil or type(given.token) == "string") then
-    return given
+  if ok then
+    error(second, 0)
   end
-  return { access_key = given.access_key, secret = reveal(given.secret), token = reveal(given.token) }
-end
-
--- Headers whose values are strings or lists; the caller's own table where it is so already.
-local function headers_of(given)
-  local copy
-  for name, value in next, given do
-    local kind = math.type(value)
-    if kind or secret.is(value) then
-      if not copy then
-        copy = {}
-        for k, v in next, given do copy[k] = v end
-      end
-      copy[name] = kind and tostring(value) or value:reveal()
-    end
-  end
-  return copy or given
-end
-
--- The options as C reads them.
-local function prepared(what, o, known)
   check_keys(what, o, known)
-  local credentials = credentials_of(what, o)
-  local headers = type(o.headers) == "table" and headers_of(o.headers) or o.headers
-  if credentials == o.credentials and headers == o.headers then
-    return o
+  if type(o.credentials) == "table" then
+    check_keys(what .. ": credentials", o.credentials, CREDENTIALS)
   end
-  local copy = {}
-  for key, value in next, o do copy[key] = value end
-  copy.credentials, copy.headers = credentials, headers
-  return copy
+  if errors.is(value) then error(value, 0) end
+  usage(what, "BadArgument", tostring(value))
 end
 
--- Calls C; what it raises for misuse becomes an error of the caller's.
 local function results(what, ok, value, second)
   if not ok then
     if errors.is(value) then error(value, 0) end
@@ -142,39 +105,23 @@ local function results(what, ok, value, second)
   if value == nil and second ~= nil then
     error(second, 0)
   end
-  return value, second
+  return value
 end
 
 -- --- signing ---------------------------------------------------------------------------------------------------------
-
-local function is_anonymous(what, o, known)
-  if type(o) ~= "table" or o.credentials ~= "anonymous" then
-    return false
-  end
-  check_keys(what, o, known)
-  return true
-end
 
 --- Signs a request in its Authorization header.
 ---@param options adt.aws.SignOptions
 ---@return adt.http.Header[] headers to be sent in place of those of their names  # raises: usage, auth "ExpiredCredentials", config "NoOpenSSL"
 function M.headers(options)
-  local what = "aws.sign.headers"
-  if is_anonymous(what, options, SIGN) then
-    return {}
-  end
-  return (results(what, pcall(caws.headers, prepared(what, options, SIGN))))
+  return (signed("aws.sign.headers", SIGN, caws.headers, options))
 end
 
 --- Signs a request in its URL, which whoever holds it can use until it expires.
 ---@param options adt.aws.PresignOptions
 ---@return string url  # raises: as headers()
 function M.presign(options)
-  local what = "aws.sign.presign"
-  if is_anonymous(what, options, PRESIGN) then
-    return options.url
-  end
-  return (results(what, pcall(caws.presign, prepared(what, options, PRESIGN))))
+  return (signed("aws.sign.presign", PRESIGN, caws.presign, options))
 end
 
 ---@class adt.aws.Explanation
@@ -187,11 +134,14 @@ end
 ---@return adt.aws.Explanation  # raises: as headers()
 function M.explain(options)
   local what, signature = "aws.sign.explain", nil
-  local o = prepared(what, options, PRESIGN)
-  if o.expires then
-    signature = results(what, pcall(caws.presign, o)):match "&X%-Amz%-Signature=(%x+)"
+  check_keys(what, options, PRESIGN)
+  if options.credentials == "anonymous" then
+    usage(what, "BadArgument", "an anonymous request is not signed")
+  end
+  if options.expires then
+    signature = signed(what, PRESIGN, caws.presign, options):match "&X%-Amz%-Signature=(%x+)"
   else
-    for _, header in ipairs((results(what, pcall(caws.headers, o)))) do
+    for _, header in ipairs((signed(what, SIGN, caws.headers, options))) do
       signature = header.name == "Authorization" and header.value:match "Signature=(%x+)$" or signature
     end
   end
@@ -239,14 +189,14 @@ end
 ---@return adt.aws.Stream  # raises: as headers()
 function M.stream(options)
   local what = "aws.sign.stream"
-  local given = prepared(what, options, STREAM)
-  if given.payload ~= nil and given.payload ~= "unsigned" then
+  check_keys(what, options, STREAM)
+  if options.payload ~= nil and options.payload ~= "unsigned" then
     usage(what, "BadPayload", 'payload can only be "unsigned": the chunks are hashed here')
   end
   local o = {}
-  for key, value in next, given do o[key] = value end
-  o.trailers = trailers_of(what, given.trailers or {})
-  local handle, headers = results(what, pcall(caws.stream, o))
+  for key, value in next, options do o[key] = value end
+  o.trailers = trailers_of(what, options.trailers or {})
+  local handle, headers = signed(what, STREAM, caws.stream, o)
   return setmetatable({ headers = headers, length = handle:length(), c = handle, trailers = o.trailers }, Stream)
 end
 
