@@ -1,5 +1,5 @@
 /* profile.c - reading the shared files of the AWS tools */
-#include "profile.h"
+#include "aws/profile.h"
 
 #include "data/utf8.h"
 

@@ -67,8 +67,8 @@ int adt_aws_response_read(const struct adt_aws_model *m, const struct adt_aws_op
  * numbers, seconds since the epoch. What the model does not know is passed over. -1 (ADT_SERVICE, retryable): the body
  * is not what the protocol says ("BadXml", "BadJson", "BadEvents"; "NotXml" or "NotJson" for an HTML page, another
  * language, an empty body where one is due; "WrongType"; "TooDeep"); the message tells status, content type and the
- * beginning of a body in the wrong language. One in the right language is not quoted: it may hold secrets. A body with an
- * event stream that has come as a whole is an array of events. */
+ * beginning of a body in the wrong language. One in the right language is not quoted: it may hold secrets. A body with
+ * an event stream that has come as a whole is an array of events. */
 
 struct adt_aws_failure {
     const char *code, *message, *request_id, *host_id,

@@ -38,7 +38,7 @@ local OPTIONS = { "profile", "region", "endpoint", "mfa_code", "environ", "now" 
 
 local function chain()
   local shared = require "adt.aws.source.shared"
-  local function source(name) return require("adt.aws.source." .. name) end
+  local function source(name) return (require("adt.aws.source." .. name)) end
   return {
     source "env", source "assume_role", source "web_identity", source "sso", shared.credentials, source "login",
     source "process", shared.config, source "container", source "imds",

@@ -16,7 +16,7 @@ local M = {}
 ---@field account? string
 ---@field arn? string
 ---@field user_id? string
----@field source string that served: "env", "assume-role", "web-identity", "sso", "shared-credentials-file", "process", "config-file", "container", "imds"
+---@field source string that served: "env", "assume-role", "sso", "imds" ...
 ---@field access_key string its id, which is no secret
 ---@field expires? number seconds since the epoch
 ---@field region? string
