@@ -66,7 +66,7 @@ end
 -- What may not be asked is told, and stops nothing: many roles may make a network and not read a quota.
 local function ask(self, what, f, ...)
   local answer, err = errors.try(f, ...)
-  if err == nil then return answer end
+  if answer ~= nil then return answer end
   if not failure.is_denied(err) then error(err, 0) end
   note(self, nil, what, "may not be asked: " .. err.code, "allow it to these credentials, or look it up in the console")
   return nil
