@@ -106,9 +106,9 @@ def deploy(stack, cloud, plan):
     stack.updated = None if plan.create else now()
     if not plan.create:
         stack.event("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        for old in garbage:
-            _delete_one(stack, old)
         delete_resources(stack, removed)
+        for old in reversed(garbage):
+            _delete_one(stack, old)
         for resource in removed:
             stack.resources.pop(resource.logical, None)
     stack.event(f"{verb}_COMPLETE")

@@ -5,6 +5,7 @@ A type makes its resource by calls to the service as any client would, so that w
 and so on: each class names its page.
 """
 import threading
+import uuid
 
 import boto3
 from botocore.config import Config
@@ -55,7 +56,7 @@ class Context:
 
 
 class Kind:
-    type, properties, attributes, required, tagged, gone = "", {}, (), (), False, ()
+    type, properties, attributes, required, tagged = "", {}, (), (), False
 
     def create(self, c, p):
         """The physical id and the attributes."""
@@ -88,11 +89,9 @@ def reason_of(error, token):
     code = code_of(error)
     handler = {"VpcLimitExceeded": "ServiceLimitExceeded", "AddressLimitExceeded": "ServiceLimitExceeded",
                "BucketAlreadyExists": "AlreadyExists", "BucketAlreadyOwnedByYou": "AlreadyExists", "EntityAlreadyExists": "AlreadyExists",
-               "AccessDenied": "AccessDenied", "UnauthorizedOperation": "AccessDenied"}.get(code, "InvalidRequest")
-    if code == "BucketNotEmpty":
-        handler, name = "GeneralServiceException", "S3"
+               "BucketNotEmpty": "GeneralServiceException", "AccessDenied": "AccessDenied", "UnauthorizedOperation": "AccessDenied"}.get(code, "InvalidRequest")
     return (f"Resource handler returned message: \"{e['Error']['Message']} (Service: {name}, Status Code: "
-            f"{e['ResponseMetadata']['HTTPStatusCode']}, Request ID: {e['ResponseMetadata'].get('RequestId', token)})\" "
+            f"{e['ResponseMetadata']['HTTPStatusCode']}, Request ID: {uuid.uuid4()})\" "
             f"(RequestToken: {token}, HandlerErrorCode: {handler})")
 
 

@@ -96,9 +96,6 @@ class Rule(Ec2):
         made = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return made, {"Id": made}
 
-    def update(self, c, physical, old, new):
-        raise NotImplementedError
-
     def delete(self, c, physical, p):
         getattr(self.ec2(c), f"revoke_security_group_{self.call}")(GroupId=p["GroupId"], IpPermissions=self.rule(p))
 

@@ -292,7 +292,7 @@ class VpcEndpoint(Ec2):  # aws-resource-ec2-vpcendpoint.html
         self.ec2(c).delete_vpc_endpoints(VpcEndpointIds=[physical])
 
     def live(self, c, physical, p):
-        found = self.ec2(c).describe_vpc_endpoints(Filters=[{"Name": "vpc-endpoint-id", "Values": [physical]}])["VpcEndpoints"]
+        found = self.ec2(c).describe_vpc_endpoints(VpcEndpointIds=[physical])["VpcEndpoints"]
         if not found or found[0]["State"] == "deleted":
             return None
         return {"RouteTableIds": sorted(found[0].get("RouteTableIds", ()))} if "RouteTableIds" in p else {}

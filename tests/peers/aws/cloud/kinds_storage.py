@@ -3,6 +3,7 @@ import json
 import uuid
 
 from botocore.exceptions import ClientError
+from moto.s3.models import s3_backends
 
 from kinds import ALWAYS, NEVER, Kind, absent, kind
 
@@ -10,6 +11,15 @@ from kinds import ALWAYS, NEVER, Kind, absent, kind
 def physical_name(c, limit, lower=False):
     name = f"{c.stack}-{c.logical}-{uuid.uuid4().hex[:12]}"[-limit:]
     return name.lower() if lower else name
+
+
+def undone(step, undo):
+    """A step of a creation; what was made before is unmade should it fail."""
+    try:
+        step()
+    except Exception:
+        undo()
+        raise
 
 
 @kind
@@ -31,14 +41,15 @@ class Bucket(Kind):  # aws-resource-s3-bucket.html
             # moto takes the second creation in us-east-1 as S3 does; CloudFormation does not.
             raise ClientError({"Error": {"Code": "BucketAlreadyExists", "Message": f"{name} already exists"}, "ResponseMetadata":
                                {"HTTPStatusCode": 409}}, "CreateBucket")
-        self.set(c, name, p)
+        undone(lambda: self.set(c, name, p), lambda: s3.delete_bucket(Bucket=name))
         return name, {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com",
                       "RegionalDomainName": f"{name}.s3.{c.region}.amazonaws.com",
                       "DualStackDomainName": f"{name}.s3.dualstack.{c.region}.amazonaws.com"}
 
     def set(self, c, name, p, old=None):
         s3, old = c.client("s3"), old or {}
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": c.tags(p.get("Tags", ()))})
+        # Not by a call: the tags that begin with aws: are refused there, as S3 does.
+        s3_backends[c.account]["aws"].put_bucket_tagging(name, {t["Key"]: t["Value"] for t in c.tags(p.get("Tags", ()))})
         if "PublicAccessBlockConfiguration" in p:
             block = {k: str(v).lower() == "true" for k, v in p["PublicAccessBlockConfiguration"].items()}
             s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
@@ -162,7 +173,7 @@ class Role(Kind):  # aws-resource-iam-role.html
         more = {k: p[k] for k in ("Path", "Description") if k in p}
         made = c.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(p["AssumeRolePolicyDocument"]),
                                            Tags=c.tags(p.get("Tags", ())), **more)["Role"]
-        self.grant(c, name, {}, p)
+        undone(lambda: self.grant(c, name, {}, p), lambda: c.client("iam").delete_role(RoleName=name))
         return name, {"Arn": made["Arn"], "RoleId": made["RoleId"]}
 
     def grant(self, c, name, old, new):

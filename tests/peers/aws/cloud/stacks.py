@@ -1,4 +1,5 @@
 """stacks.py - what CloudFormation keeps: stacks with their resources, events and change sets"""
+import json
 import uuid
 
 from kinds import KINDS, Context
@@ -15,9 +16,9 @@ class Settings:
         self.reset()
 
     def reset(self):
-        self.pace, self.page, self.failures, self.refused = 0, 100, [], 0
+        self.pace, self.page, self.failures = 0, 100, []
         self.quotas = {"L-F678F1CE": 5.0, "L-0263D0A3": 5.0}
-        self.offers, self.reservations, self.blocks, self.busy = {}, [], [], {}
+        self.offers, self.reservations, self.blocks = {}, [], []
 
 
 SETTINGS = Settings()
@@ -62,12 +63,11 @@ class Stack:
             self.change_set and self.change_set.ended(status)
         self._add(str(uuid.uuid4()), self.name, self.id, "AWS::CloudFormation::Stack", status, reason, token or self.token)
 
-    def resource_event(self, resource, status, reason=None, physical=None, properties=None):
+    def resource_event(self, resource, status, reason=None):
         resource.status, resource.reason, resource.time = status, reason, now()
         stamp = resource.time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{resource.time.microsecond // 1000:03d}Z"
-        self._add(f"{resource.logical}-{status}-{stamp}-{len(self.events)}" if status != "CREATE_IN_PROGRESS" else
-                  f"{resource.logical}-{status}-{stamp}", resource.logical, resource.physical if physical is None else physical,
-                  resource.type, status, reason, self.token, properties)
+        self._add(f"{resource.logical}-{status}-{stamp}", resource.logical, resource.physical, resource.type, status, reason, self.token,
+                  json.dumps(resource.properties) if resource.properties else None)
 
     def _add(self, number, logical, physical, kind, status, reason, token, properties=None):
         event = {"StackId": self.id, "EventId": number, "StackName": self.name, "LogicalResourceId": logical, "PhysicalResourceId": physical,
