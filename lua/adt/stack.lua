@@ -92,11 +92,11 @@ end
 
 -- --- plan ------------------------------------------------------------------------------------------------------------
 
-local WORDS = { create = "makes a stack of %d resources", recreate = "deletes what a failed attempt has left, makes a stack of %d resources",
-  update = "changes %d resources" }
+local WORDS = { create = "makes a stack of %d resource%s", recreate = "deletes what a failed attempt has left, makes a stack of %d resource%s",
+  update = "changes %d resource%s" }
 
 local function detail_of(spec, found)
-  local text = (WORDS[found.what] or "may change it"):format(#found.list)
+  local text = (WORDS[found.what] or "may change it"):format(#found.list, #found.list == 1 and "" or "s")
   if found.what == "unknown" then text = text .. ", depending on " .. found.on end
   return ("stack '%s': %s"):format(spec.name, text)
 end

@@ -27,7 +27,7 @@ M.patience = 600
 local function passes(err)
   if not errors.is(err) or err.cause == "auth" or err.cause == "usage" or err.cause == "cancelled" then return false end
   return err.retryable or err.status == nil and (err.cause == "service" or err.cause == "timeout" or err.cause == "unknown")
-    or err.status ~= nil and err.status >= 500 or err.code == "Throttling"
+    or math.type(err.status) ~= nil and err.status >= 500 or err.code == "Throttling"
 end
 
 M.passes = passes

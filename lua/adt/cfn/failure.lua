@@ -74,7 +74,7 @@ function M.of_deploy(stack, failures)
   local first = M.first(made) or M.first(undone)
   local reason = first and sentence(first) or stack.reason or "no reason is known"
   local cause = M.cause(first and first.ResourceStatusReason or reason)
-  local fields = { cause = cause, where = stack.name, resource = first and first.LogicalResourceId, status = stack.status }
+  local fields = { cause = cause, where = stack.name, resource = first and first.LogicalResourceId, stack_status = stack.status }
   if ROLLED_BACK[stack.status] then
     fields.code = "StackRolledBack"
     fields.message = ("stack '%s' failed and was rolled back: %s"):format(stack.name, reason)
