@@ -45,6 +45,7 @@ return adt.recipe {
 
   -- 2. The verdict is the live bucket's.
   validate = function(ctx, p, results)
+    if ctx.mode == "down" then return end
     local bucket = adt.aws.bucket.of(ctx, results.deploy.stack, { profile = p.profile })
     bucket:private()
     bucket:only_tls()

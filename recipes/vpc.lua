@@ -40,9 +40,9 @@ return adt.recipe {
   deploy = function(ctx, p)
     local shape = shape_of(p)
     local found = adt.aws.preflight {
-      region = p.region, profile = p.profile, stack = ctx.name, zones = p.zones, count = count_of(p), instance = p.instance,
-      needs = { vpcs = 1, addresses = p.public and 1 or 0 }, prices = p.prices,
-    }:tell(ctx)
+      ctx = ctx, region = p.region, profile = p.profile, stack = ctx.name, zones = p.zones, count = count_of(p),
+      instance = p.instance, needs = { vpcs = 1, addresses = p.public and 1 or 0 }, prices = p.prices,
+    }
     return ctx:stack("network", {
       template = "vpc/vpc.yaml", capabilities = { "CAPABILITY_IAM" },
       parameters = {
@@ -55,6 +55,7 @@ return adt.recipe {
 
   -- 2. The verdict is the live resources', not the stack's: it may say COMPLETE while somebody has deleted a route.
   validate = function(ctx, p, results)
+    if ctx.mode == "down" then return end
     local net = adt.aws.network_check.of(ctx, results.deploy, { profile = p.profile })
     local zones = net:zones()
     net:dns()

@@ -101,7 +101,8 @@ function Check:private()
   for _, name in ipairs(BLOCKS) do
     if block[name] then on[#on + 1] = name end
   end
-  self.ctx:check("all four blocks of public access are on", #on == #BLOCKS, ("%s: %s"):format(self.name, #on > 0 and table.concat(on, ", ") or "none"))
+  self.ctx:check("all four blocks of public access are on", #on == #BLOCKS,
+    ("%s: %s"):format(self.name, #on > 0 and table.concat(on, ", ") or "none"))
   local rules = (ask(self, "GetBucketOwnershipControls").OwnershipControls or {}).Rules or {}
   local owner = rules[1] and rules[1].ObjectOwnership or "not set"
   self.ctx:check("the bucket's owner owns its objects, without access lists", owner == "BucketOwnerEnforced", owner)
@@ -135,7 +136,8 @@ function Check:only_tls()
   for _, statement in ipairs(text and list(json.decode(text).Statement) or {}) do
     if denies_plain(self, statement) then sid = statement.Sid or "a statement" end
   end
-  self.ctx:check("requests without TLS are denied", sid ~= nil, sid and ("%s of the policy"):format(sid) or text and "no statement does" or "there is no policy")
+  self.ctx:check("requests without TLS are denied", sid ~= nil,
+    sid and ("%s of the policy"):format(sid) or text and "no statement does" or "there is no policy")
 end
 
 --- What is written is encrypted.

@@ -197,9 +197,9 @@ function Check:lustre()
   local group, nodes = self.stack.outputs.FsxSecurityGroup, self.stack.outputs.SecurityGroup
   local answer = self.ec2:DescribeSecurityGroups { GroupIds = { group } }.SecurityGroups[1]
   for _, ports in ipairs { { 988, 988 }, { 1018, 1023 } } do
-    for from, id in pairs { ["the EFA group"] = nodes, ["itself"] = group } do
-      self.ctx:check(("the FSx group takes ports %d to %d from %s"):format(ports[1], ports[2], from),
-        has_ports(answer.IpPermissions, id, ports[1], ports[2]), group)
+    for _, from in ipairs { { "the EFA group", nodes }, { "itself", group } } do
+      self.ctx:check(("the FSx group takes ports %d to %d from %s"):format(ports[1], ports[2], from[1]),
+        has_ports(answer.IpPermissions, from[2], ports[1], ports[2]), ("%s, from %s"):format(group, from[2]))
     end
   end
 end

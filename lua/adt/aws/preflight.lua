@@ -16,6 +16,7 @@ local M = {}
 ---@field hint? string
 
 ---@class adt.aws.PreflightOptions
+---@field ctx? adt.Context of a recipe: what is found is told; on the way `down` nothing is asked
 ---@field region? string
 ---@field profile? string
 ---@field client? adt.aws.ClientOptions more of them: endpoint, credentials, retry
@@ -37,10 +38,7 @@ local M = {}
 ---@field reservation? table
 ---@field prices? adt.aws.Price[]
 
-local Preflight = {}
-Preflight.__index = Preflight
-
-local OPTIONS = { "region", "profile", "client", "stack", "zones", "count", "instance", "nodes", "needs", "reservation", "prices" }
+local OPTIONS = { "ctx", "region", "profile", "client", "stack", "zones", "count", "instance", "nodes", "needs", "reservation", "prices" }
 
 local function fail(cause, code, message, hint)
   errors.raise { cause = cause, code = code, message = message, hint = hint }
@@ -268,13 +266,16 @@ end
 
 -- --- all of it -------------------------------------------------------------------------------------------------------
 
+-- Of these nothing is left, or nothing was made.
+local NOTHING = { REVIEW_IN_PROGRESS = true, ROLLBACK_COMPLETE = true }
+
 -- A stack that stands holds its VPC and its address, and its subnets stay where they are.
 local function look_at_stack(self)
   local name = self.options.stack
   local stack = ask(self, ("the stack '%s' is known"):format(name), function()
     return require("adt.cfn").describe(client(self, "cloudformation"), name) or {}
   end)
-  if not stack or not stack.status or stack.status == "REVIEW_IN_PROGRESS" then return end
+  if not stack or not stack.status or NOTHING[stack.status] then return end
   self.stands = true
   note(self, true, ("the stack '%s' stands"):format(name), stack.status)
   if #self.zones == 0 and stack.outputs.Zones then
@@ -297,14 +298,17 @@ local function look_at_prices(self)
   for _, price in ipairs(self.prices or {}) do note(self, true, price.what, price.text) end
 end
 
---- Tells whoever watches a recipe what was found; returns itself.
----@param ctx adt.Context
----@return adt.aws.Preflight
-function Preflight:tell(ctx)
-  for _, f in ipairs(self.findings) do
+-- Tells whoever watches a recipe.
+local function tell(ctx, findings)
+  for _, f in ipairs(findings) do
     ctx:note("%s: %s%s%s", f.what, f.ok == nil and "unknown, " or "", f.evidence, f.hint and " (" .. f.hint .. ")" or "")
   end
-  return self
+end
+
+-- What is to be deleted needs no quota, and a zone that is gone must not stand in its way.
+local function nothing_asked(zones, count)
+  for i = 1, #zones == 0 and count or 0 do zones[i] = "zone-" .. i end
+  return { findings = {}, zones = zones, zone_ids = {} }
 end
 
 --- Asks everything that the options name.
@@ -322,6 +326,7 @@ function M.preflight(options)
     return set
   end
   M.check_zones(self.zones, options.count)
+  if options.ctx and options.ctx.mode == "down" then return nothing_asked(self.zones, options.count) end
   self.region = client(self, "ec2").region
   if options.stack then look_at_stack(self) end
   if options.instance then look_at_instance(self) end
@@ -332,8 +337,9 @@ function M.preflight(options)
     if need > 0 then look_at_quota(self, quota, need) end
   end
   if options.prices then look_at_prices(self) end
-  return setmetatable({ findings = self.findings, region = self.region, zones = self.zones, zone_ids = self.zone_ids,
-    instance = self.instance, reservation = self.reservation, prices = self.prices }, Preflight)
+  if options.ctx then tell(options.ctx, self.findings) end
+  return { findings = self.findings, region = self.region, zones = self.zones, zone_ids = self.zone_ids,
+    instance = self.instance, reservation = self.reservation, prices = self.prices }
 end
 
 return M
