@@ -250,7 +250,8 @@ describe("what stops a deletion is told before it is begun:", function()
   end)
 
   it("a bucket that holds something, unless told", function()
-    local text = cfnscene.TEMPLATE:gsub("Outputs:", "  Data: {Type: AWS::S3::Bucket, Properties: {BucketName: data-of-net, VersioningConfiguration: {Status: Enabled}}}\nOutputs:")
+    local text = cfnscene.TEMPLATE:gsub("Outputs:", "  Data: {Type: AWS::S3::Bucket, "
+      .. "Properties: {BucketName: data-of-net, VersioningConfiguration: {Status: Enabled}}}\nOutputs:")
     local s <close> = cfnscene.new(peer, nil, text)
     go(s, 0)
     local s3 = client "s3"
@@ -348,7 +349,7 @@ describe("a run that is killed", function()
     local killed = 0
     for _, verb in ipairs { "deploy", "down" } do
       for _, point in ipairs(POINTS) do
-        local step, r = 0, nil
+        local step, r = 0
         repeat
           step = step + 1
           peer:reset()
