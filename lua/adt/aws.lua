@@ -6,7 +6,8 @@ local M = {}
 -- Functions of modules; every other name is the module adt.aws.<name> itself.
 local FUNCTIONS = {
   whoami = { "whoami", "whoami" }, ecr_login = { "ecr", "login" }, ecr_public_login = { "ecr", "public_login" },
-  eks_token = { "eks", "token" },
+  eks_token = { "eks", "token" }, preflight = { "preflight", "preflight" },
+  preflight_zones = { "preflight", "check_zones" },
 }
 
 setmetatable(M, {

@@ -57,6 +57,13 @@ local function meaning(code, status, kind)
   return "service", nil
 end
 
+--- Whether an error says that these credentials may not do that: asking again helps nobody.
+---@param err any
+---@return boolean
+function M.is_denied(err)
+  return errors.is(err) and err.cause == "auth" and NOT_ALLOWED[err.code] == true
+end
+
 local LONGEST = 2000
 
 -- Refused signatures are explained with the canonical request, which holds the session token; and a secret may be

@@ -11,6 +11,8 @@ local NAMED = { Environment = "env", EcsContainer = "container", Ec2InstanceMeta
 -- What a source profile may use, in order; not the environment, which is not of that profile.
 local OF_PROFILE = { "web_identity", "sso", "shared", "process", "config" }
 
+local MOST_ROLES = 32 -- in a chain
+
 local function source_module(name)
   if name == "shared" then return shared.credentials end
   if name == "config" then return shared.config end
@@ -78,6 +80,9 @@ local function from_profile(ctx, name, chain)
     if seen == name then
       role.bad(ctx.profile, "closes a circle of source_profile: " .. table.concat(way, " -> "), "one of them needs credentials of its own")
     end
+  end
+  if #way > MOST_ROLES then
+    role.bad(ctx.profile, ("is in a chain of source_profile that has more than %d profiles"):format(MOST_ROLES))
   end
   return of_profile(ctx.with(other), way)
 end
