@@ -106,7 +106,9 @@ local function newest_run(recipe, name)
   end
   errors.raise { cause = "usage", code = "NoRun", message = name == recipe.name and ("no run of '%s' has anything to take back"):format(recipe.name)
       or ("no run of '%s' under the name '%s' has anything to take back"):format(recipe.name, name),
-    hint = "give --run ID; `adtlua history` lists the runs" }
+    hint = "give --run ID; `adtlua history` lists the runs"
+      .. (recipe.kind == "architecture" and "; a stack whose run folder is gone is not deleted by adtlua: its tags adtlua:recipe and adtlua:name"
+        .. " tell which one it is" or "") }
 end
 
 local function check_unchanged(r, digest, given)

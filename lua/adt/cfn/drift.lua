@@ -55,10 +55,13 @@ function M.drift(where, name)
   local cf = place.client(where)
   local begun = guard.asking(cf.DetectStackDrift, cf, { StackName = name })
   local result = { status = detected(cf, begun.StackDriftDetectionId, name), resources = {} }
-  for one in cf:items("DescribeStackResourceDrifts", { StackName = name, StackResourceDriftStatusFilters = { "MODIFIED", "DELETED" } },
-    { key = "StackResourceDrifts" }) do
-    table.insert(result.resources, of(one))
-  end
+  local token
+  repeat -- its model does not tell that it comes in pages
+    local page = cf:DescribeStackResourceDrifts { StackName = name, NextToken = token,
+      StackResourceDriftStatusFilters = { "MODIFIED", "DELETED" } }
+    for _, one in ipairs(page.StackResourceDrifts or {}) do table.insert(result.resources, of(one)) end
+    token = page.NextToken
+  until not token
   return result
 end
 

@@ -24,8 +24,9 @@ M.patience = 600
 
 -- --- living through what passes -------------------------------------------------------------------------------------
 
+-- Errors of calls know their attempts; others are of stacks.
 local function passes(err)
-  if not errors.is(err) or err.cause == "auth" or err.cause == "usage" or err.cause == "cancelled" then return false end
+  if not errors.is(err) or not err.attempts or err.cause == "auth" or err.cause == "usage" or err.cause == "cancelled" then return false end
   return err.retryable or err.status == nil and (err.cause == "service" or err.cause == "timeout" or err.cause == "unknown")
     or math.type(err.status) ~= nil and err.status >= 500 or err.code == "Throttling"
 end

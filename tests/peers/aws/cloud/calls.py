@@ -334,6 +334,30 @@ def list_exports(cloud, p):
     return {"Exports": found, "NextToken": following}
 
 
+def _imports(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Fn::ImportValue":
+                yield inner
+            yield from _imports(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _imports(inner)
+
+
+def list_imports(cloud, p):
+    found = []
+    for stack in cloud.stacks:
+        if not stack.gone and stack.template.get("Resources"):
+            scope = stack.scope(stack.template, stack.parameters, stack.resources, cloud)
+            if any(str(scope.value(name)) == p["ExportName"] for name in _imports(stack.template)):
+                found.append(stack.name)
+    if not found:
+        raise Refused("ValidationError", f"Export '{p['ExportName']}' is not imported by any stack.")
+    found, following = _page(found, p)
+    return {"Imports": found, "NextToken": following}
+
+
 # --- templates --------------------------------------------------------------------------------------------------------
 
 
@@ -379,5 +403,5 @@ def validate_template(cloud, p):
 OPERATIONS = {"".join(word.capitalize() for word in f.__name__.split("_")): f for f in (
     create_change_set, describe_change_set, execute_change_set, list_change_sets, delete_change_set, create_stack, update_stack, delete_stack,
     cancel_update_stack, rollback_stack, update_termination_protection, describe_stacks, list_stacks, describe_stack_events,
-    list_stack_resources, describe_stack_resources, describe_stack_resource, list_exports, get_template, get_template_summary,
+    list_stack_resources, describe_stack_resources, describe_stack_resource, list_exports, list_imports, get_template, get_template_summary,
     validate_template, drift.detect_stack_drift, drift.describe_stack_drift_detection_status, drift.describe_stack_resource_drifts)}
