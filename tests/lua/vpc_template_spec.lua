@@ -188,7 +188,7 @@ describe("none of the reference's defects", function()
     local recipe = dofile "recipes/vpc.lua"
     for flag in page:gmatch "`%-%-([%w-]+)`" do
       n = n + 1
-      assert.is_truthy(recipe.params[flag:gsub("-", "_")], flag)
+      assert.is_truthy(flag == "name" or recipe.params[(flag:gsub("-", "_"))], flag)
     end
     for name in pairs(recipe.params) do assert.is_truthy(page:find("`--" .. name:gsub("_", "-") .. "`", 1, true), name) end
     assert.is_true(n > 10)
@@ -203,7 +203,7 @@ describe("every template", function()
   it("is clean to cfn-lint", function()
     local python, why = testpython.find "cfnlint"
     if not python then return pending(why) end
-    local r = support.run { python, "-m", "cfnlint", "templates/vpc/vpc.yaml", "templates/s3/bucket.yaml", "templates/s3/hyperpod_mail.yaml" }
+    local r = support.run { python, "-c", "from cfnlint.runner import main; main()", "templates/vpc/vpc.yaml", "templates/s3/bucket.yaml", "templates/s3/hyperpod_mail.yaml" }
     assert.equal(0, r.code, r.stdout .. r.stderr)
     assert.equal("", r.stdout)
   end)
