@@ -17,7 +17,7 @@ local FLAGS = {
 local given = options.parse(arg, FLAGS)
 local kills_wanted = given.kills and param.parse("kills", adt.int { min = 1, max = 100000 }, given.kills)
 local seed = param.parse("seed", adt.int {}, given.seed or 1)
-local target = param.parse("target", adt.enum { "local", "slurm" }, given.target or "local")
+local target = param.parse("target", adt.enum { "local", "slurm", "aws" }, given.target or "local")
 math.randomseed(seed)
 
 local count = subjects.count
@@ -240,7 +240,88 @@ local function go(place, wanted, steps)
   if not ok then error(err, 0) end
 end
 
-if target == "local" then
+-- --- stacks ------------------------------------------------------------------------------------------------------------
+
+local function vpc(place)
+  place.fresh()
+  return subjects.new(place, "recipes/vpc.lua", function() return { "--region", place.region } end)
+end
+
+-- One stack and one network stand, or none, and one change set was executed.
+local function check_stack(place, s, what, ended, verb)
+  local left = place.stands(place)
+  local wanted = verb == "down" and 0 or 2
+  if #left ~= wanted then
+    local kind = #left > wanted and (verb == "down" and "orphans" or "duplicates") or "lost"
+    count[kind] = count[kind] + 1
+    print(("%d STAND after %s: %s"):format(#left, what, table.concat(left, ", ")))
+  end
+  s:check(what, ended, place.starts, verb == "down" and "down" or nil)
+end
+
+-- One round of making or taking down: killed by `treat`, then until it ends by itself.
+local function stack_round(place, verb, what, treat)
+  local s = vpc(place)
+  if verb == "down" then
+    local made = s:go()
+    if not made.ok then print(("MAKING FAILED before %s:\n%s"):format(what, s:said())) end
+  end
+  local function words() return verb == "down" and s:down_words() or nil end
+  local ended = treat(s, words)
+  local killed = ended.signal == "SIGKILL"
+  for _ = 1, 20 do
+    if ended.signal ~= "SIGKILL" then break end
+    ended = s:go(nil, nil, words())
+  end
+  check_stack(place, s, ("%s, %s"):format(verb, what), ended, verb)
+  return killed
+end
+
+local function stacks_at_steps(place)
+  for _, verb in ipairs { "deploy", "down" } do
+    for _, point in ipairs(POINTS) do
+      local step, killed = 0, true
+      while killed do
+        step = step + 1
+        killed = stack_round(place, verb, ("%s at step %d"):format(point, step), function(s, words)
+          return s:go(("%s:%d"):format(point, step), nil, words())
+        end)
+      end
+      say("%s, %s: %d steps", verb, point, step)
+    end
+  end
+end
+
+-- Each subject is killed up to three times, so that resumes are killed too.
+local function stacks_at_random(place, wanted)
+  local i = 0
+  while count.kills < wanted and i < most(wanted) do
+    i = i + 1
+    local verb = i % 2 == 0 and "down" or "deploy"
+    stack_round(place, verb, "random kills", function(s, words)
+      local ended
+      for _ = 1, 3 do
+        ended = s:go(nil, math.random() * (verb == "down" and place.pause / 2 or place.pause), words())
+        if ended.signal ~= "SIGKILL" then break end
+      end
+      return ended
+    end)
+  end
+end
+
+local function stacks()
+  local place = places.cloud()
+  local ok, err = pcall(function()
+    if not kills_wanted or kills_wanted > 40 then stacks_at_steps(place) end
+    stacks_at_random(place, kills_wanted or count.kills + 4)
+  end)
+  place.close()
+  if not ok then error(err, 0) end
+end
+
+if target == "aws" then
+  stacks()
+elseif target == "local" then
   go(places.here(), kills_wanted, true)
 else
   go(places.slurm(false), kills_wanted and kills_wanted * 3 // 4, true)

@@ -47,4 +47,38 @@ function M.slurm(accounts)
   return place
 end
 
+-- What a subject has left in its own cloud.
+local function stands(place)
+  local aws = require "adt.aws"
+  local where = { region = place.region, endpoint = place.env.AWS_ENDPOINT_URL, credentials = { access_key = "test", secret = "test" } }
+  local left = {}
+  for _, stack in ipairs(aws.client("cloudformation", where):DescribeStacks({}).Stacks or {}) do left[#left + 1] = "stack " .. stack.StackName end
+  for _, vpc in ipairs(aws.client("ec2", where):DescribeVpcs({}).Vpcs or {}) do
+    if not vpc.IsDefault then left[#left + 1] = "VPC " .. vpc.VpcId end
+  end
+  return left
+end
+
+--- An AWS whose CloudFormation works: one subject at a time, with nothing in it when that begins.
+function M.cloud()
+  package.path = "tests/lua/?.lua;" .. package.path
+  local cloud = require("cloudpeer").start { control = { pace = 5 } }
+  local place = { name = "aws", words = {}, env = cloud.environ, at_once = 1, region = cloud.region, pause = 2.2, cloud = cloud }
+  place.stands = stands
+  function place.fresh()
+    cloud:reset()
+    cloud:control { pace = 5 }
+  end
+  -- How many stacks were begun: one change set is executed, whatever was interrupted.
+  function place.starts()
+    local n = 0
+    for _, entry in ipairs(cloud:log()) do
+      if entry.service == "cloudformation" and entry.operation == "ExecuteChangeSet" and entry.status == 200 then n = n + 1 end
+    end
+    return n
+  end
+  function place.close() cloud:__close() end
+  return place
+end
+
 return M

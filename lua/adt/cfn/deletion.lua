@@ -157,8 +157,20 @@ local function whose(one)
   return text
 end
 
--- Interfaces that go with the stack name one of its resources.
-local function goes_along(one, list)
+-- Interfaces that the stack's own NAT gateways have; endpoints' name the endpoint.
+local function of_stack(ec2, list)
+  local own, gateways = {}, ids_of(list, "AWS::EC2::NatGateway")
+  if #gateways > 0 then
+    for gateway in ec2:items("DescribeNatGateways", { Filter = { { Name = "nat-gateway-id", Values = gateways } } }) do
+      for _, address in ipairs(gateway.NatGatewayAddresses or {}) do own[address.NetworkInterfaceId or ""] = true end
+    end
+  end
+  return own
+end
+
+-- Interfaces that go with the stack are such, or name one of its resources.
+local function goes_along(one, list, own)
+  if own[one.NetworkInterfaceId] then return true end
   local at = one.Attachment or {}
   for _, resource in ipairs(list) do
     local id = resource.PhysicalResourceId
@@ -168,13 +180,14 @@ local function goes_along(one, list)
 end
 
 local function check_interfaces(d, list)
-  local found, seen = {}, {}
+  local found, seen, ec2, own = {}, {}
   for _, kind in ipairs { { "AWS::EC2::VPC", "vpc-id" }, { "AWS::EC2::Subnet", "subnet-id" }, { "AWS::EC2::SecurityGroup", "group-id" } } do
     local ids = ids_of(list, kind[1])
     if #ids > 0 then
-      local ec2 = place.client(d.where, "ec2")
+      ec2 = ec2 or place.client(d.where, "ec2")
+      own = own or of_stack(ec2, list)
       for one in ec2:items("DescribeNetworkInterfaces", { Filters = { { Name = kind[2], Values = ids } } }) do
-        if not seen[one.NetworkInterfaceId] and not goes_along(one, list) then found[#found + 1] = whose(one) end
+        if not seen[one.NetworkInterfaceId] and not goes_along(one, list, own) then found[#found + 1] = whose(one) end
         seen[one.NetworkInterfaceId] = true
       end
       if kind[1] == "AWS::EC2::VPC" then break end
