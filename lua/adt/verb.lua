@@ -111,6 +111,16 @@ local function newest_run(recipe, name)
         .. " tell which one it is" or "") }
 end
 
+-- What a run made is taken back with the parameters that made it: with others there might be steps that it would not see.
+local function made_with(recipe, id)
+  local r, texts = run.read(id), {}
+  for name, value in pairs(r.begun and r.begun.params or r.head.params or {}) do
+    local def = recipe.params[name]
+    if def and def.type ~= "secret" then texts[name] = param.text(def, value) end
+  end
+  return texts
+end
+
 local function check_unchanged(r, digest, given)
   if r.digest and r.digest ~= digest and not given.changed then
     errors.raise { cause = "usage", code = "RecipeChanged", where = r.head.file,
@@ -274,7 +284,9 @@ function M.run(recipe, file, words, fixed)
   end
   local verb = verb_of(recipe, rest)
   local conf = config.load()
-  for name, text in pairs(fixed.params or {}) do
+  local id = fixed.run or given.run and (run.resolve(given.run))
+  if verb == "down" then id = id or newest_run(recipe, given.name or recipe.name) end
+  for name, text in pairs(fixed.params or verb == "down" and made_with(recipe, id) or {}) do
     if flags[name] == nil then flags[name] = text end
   end
   local values = config.params(recipe, conf, flags, given.params)
@@ -286,9 +298,7 @@ function M.run(recipe, file, words, fixed)
     upto = verb ~= "all" and verb ~= "plan" and verb ~= "down" and verb or nil,
   }
   local digest = hash.sha256_file(file)
-  local id = fixed.run or given.run and (run.resolve(given.run))
   if x.mode == "down" then
-    id = id or newest_run(recipe, x.name)
     consent_to_down(recipe, id, given)
   elseif x.upto and not id then
     id = run_for_stage(recipe, x.upto, values)

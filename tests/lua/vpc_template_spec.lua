@@ -5,7 +5,8 @@ local network = require "adt.aws.network"
 local support = require "support"
 local testpython = require "testpython"
 
-local vpc, bucket, mail = cfn.template "templates/vpc/vpc.yaml", cfn.template "templates/s3/bucket.yaml", cfn.template "templates/s3/hyperpod_mail.yaml"
+local FILES = { "templates/vpc/vpc.yaml", "templates/s3/bucket.yaml", "templates/s3/hyperpod_mail.yaml" }
+local vpc, bucket, mail = cfn.template(FILES[1]), cfn.template(FILES[2]), cfn.template(FILES[3])
 local ZONES = { "us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f" }
 
 local function evaluated(n, more)
@@ -203,7 +204,7 @@ describe("every template", function()
   it("is clean to cfn-lint", function()
     local python, why = testpython.find "cfnlint"
     if not python then return pending(why) end
-    local r = support.run { python, "-c", "from cfnlint.runner import main; main()", "templates/vpc/vpc.yaml", "templates/s3/bucket.yaml", "templates/s3/hyperpod_mail.yaml" }
+    local r = support.run { python, "-c", "from cfnlint.runner import main; main()", table.unpack(FILES) }
     assert.equal(0, r.code, r.stdout .. r.stderr)
     assert.equal("", r.stdout)
   end)
