@@ -1,8 +1,10 @@
 --- Commands about runs and recipes, and what signals do to a run that is followed.
+local cloudpeer = require "cloudpeer"
 local json = require "adt.json"
 local lfs = require "lfs"
 local recipes = require "recipes"
 local support = require "support"
+local time = require "adt.time"
 
 local function plain_run(home, ...)
   local result = home:run { recipes.path "causes", "--cause", "partial", ... }
@@ -327,16 +329,51 @@ describe("`adtlua gc`", function()
 end)
 
 describe("`adtlua doctor`", function()
+  -- The metadata of whatever machine the tests run on is nobody's business: it is looked for at a place of ours.
+  local function doctor(home, more, ...)
+    local env = { AWS_EC2_METADATA_DISABLED = "true", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null" }
+    for name, value in pairs(more or {}) do env[name] = value end
+    return home:run { "doctor", env = env, ... }
+  end
+
+  it("is quick where AWS is not set up, even if the metadata is silent, and does not fail for it", function()
+    local home <close> = recipes.home()
+    local silent <close> = require("httppeer").start()
+    local began = time.monotonic()
+    local result = doctor(home, { AWS_EC2_METADATA_DISABLED = "false",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT = silent.deaf:gsub("^https", "http") .. "/" })
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.matches("absent%s+AWS credentials", result.stdout)
+    assert.matches("ssh", result.stdout)
+    -- PyTorch is imported meanwhile, which alone may take longer than that on a busy machine.
+    assert.is_true(time.monotonic() - began < 6)
+  end)
+
+  it("says who one is, where, what the quotas leave and whether the clock is right", function()
+    local why = cloudpeer.missing()
+    if why then return pending(why) end
+    local home <close> = recipes.home()
+    local peer <close> = cloudpeer.start { control = { quotas = { ["L-F678F1CE"] = 1 } } }
+    local result = doctor(home, peer.environ)
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.matches("ok%s+AWS credentials%s+env, profile default", result.stdout)
+    assert.matches("ok%s+AWS region%s+us%-east%-1, by AWS_REGION", result.stdout)
+    assert.matches("ok%s+AWS identity%s+arn:aws:sts::123456789012", result.stdout)
+    assert.matches("ok%s+clock%s+0 s", result.stdout)
+    assert.matches("absent%s+AWS quota%s+VPCs of the region: 1 of 1 are in use", result.stdout)
+    assert.matches("Service Quotas, vpc, L%-F678F1CE", result.stdout)
+  end)
+
   it("says of each thing whether it is there, and ends with 3 when one that is needed is not", function()
     local home <close> = recipes.home()
-    local result = home:run { "doctor" }
+    local result = doctor(home)
     assert.equal(0, result.code, result.stdout .. result.stderr)
     for _, what in ipairs { "state folder", "locks", "python3 with venv" } do
       assert.matches("ok%s+" .. what, result.stdout)
     end
     home:write("work/own.lua", [[local adt = require "adt"
 return adt.recipe { name = "own", packages = { "no-such-package-at-all" }, run = print }]])
-    result = home:run { "doctor", "own.lua" }
+    result = doctor(home, {}, "own.lua")
     assert.equal(3, result.code)
     assert.matches("MISSING%s+package no%-such%-package%-at%-all", result.stdout)
   end)

@@ -5,6 +5,7 @@ local heads = require "adt.head"
 local path = require "adt.path"
 local process = require "adt.process"
 local state = require "adt.state"
+local task = require "adt.task"
 local term = require "adt.term"
 local units = require "adt.units"
 
@@ -92,6 +93,9 @@ function M.run(given, rest)
     return 0
   end
   local rows, bad = {}, 0
+  -- Who we are to AWS may take a second to find, in which the machine can be looked at.
+  local doctor = require "adt.aws.doctor"
+  local asking = task.spawn(doctor.aws)
   for _, check in ipairs(CHECKS) do
     local ok, detail, hint = errors.try(check[2])
     if ok == nil and errors.is(detail) then
@@ -100,6 +104,11 @@ function M.run(given, rest)
     local word = ok and "ok" or check.optional and "absent" or "MISSING"
     bad = bad + (word == "MISSING" and 1 or 0)
     rows[#rows + 1] = { word, check[1], detail or "", not ok and (check.optional or hint) or "" }
+  end
+  table.move(doctor.programs(), 1, 100, #rows + 1, rows)
+  for _, row in ipairs(asking:join()) do
+    bad = bad + (row[1] == "MISSING" and 1 or 0)
+    rows[#rows + 1] = row
   end
   if rest[1] then
     bad = bad + recipe_rows(rest[1], rows)
