@@ -40,7 +40,11 @@ end
 
 -- Waits for what was asked for by others than us.
 local function settled(name)
-  while stack(name) and stack(name).status:match "_IN_PROGRESS$" do require("adt.task").sleep(0.02) end
+  local now = stack(name)
+  while now and now.status:match "_IN_PROGRESS$" do
+    require("adt.task").sleep(0.02)
+    now = stack(name)
+  end
 end
 
 require("adt.cfn.events").poll = { first = 0.02, most = 0.2, factor = 1.5 }
