@@ -38,6 +38,15 @@ local function vpcs()
   return n
 end
 
+-- Waits for what was asked for by others than us.
+local function settled(name)
+  local now = stack(name)
+  while now and now.status:match "_IN_PROGRESS$" do
+    require("adt.task").sleep(0.02)
+    now = stack(name)
+  end
+end
+
 require("adt.cfn.events").poll = { first = 0.02, most = 0.2, factor = 1.5 }
 
 describe("a stack", function()
@@ -160,6 +169,7 @@ describe("a stack of somebody else", function()
   it("is refused and not touched: one without our tags, another name's, one in review, one that is busy", function()
     local cf = client()
     cf:CreateStack { StackName = "net", TemplateBody = cfnscene.TEMPLATE }
+    settled()
     local s <close> = cfnscene.new(peer)
     for _, verb in ipairs { "plan", "deploy" } do
       local _, err = go(s, 2, verb)
@@ -281,6 +291,7 @@ describe("what stops a deletion is told before it is begun:", function()
     go(s, 0)
     client():CreateStack { StackName = "user", TemplateBody = 'Resources: {S: {Type: AWS::EC2::Subnet, '
       .. 'Properties: {VpcId: !ImportValue net-Vpc, CidrBlock: 10.0.0.0/24}}}' }
+    settled "user"
     local _, err = go(s, 75, "down", "-y")
     assert.matches("net-Vpc by user", err, 1, true)
     assert.equal("CREATE_COMPLETE", stack().status)
@@ -300,7 +311,7 @@ describe("what stops a deletion is told before it is begun:", function()
     local s <close> = cfnscene.new(peer)
     go(s, 0)
     client():DeleteStack { StackName = "net" }
-    while stack() do require("adt.task").sleep(0.02) end
+    settled()
     go(s, 0, "down", "-y")
   end)
 end)

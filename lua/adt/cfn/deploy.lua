@@ -80,6 +80,7 @@ end
 
 -- Executed once whatever happens: a second request for the same change set is refused by the service.
 local function execute(d, set, seen)
+  d.begun = true
   local ok, err = pcall(d.cf.ExecuteChangeSet, d.cf, { ChangeSetName = set.ChangeSetId, StackName = set.StackId,
     ClientRequestToken = set.ChangeSetName })
   if not ok and not is_running(err) then error(err, 0) end
@@ -110,6 +111,7 @@ end
 local function remove(d, stack, why)
   note(d, "stack '%s' is %s, %s: it is deleted and made anew", stack.name, stack.status, why)
   local seen = events.mark(d.cf, stack.id)
+  d.begun = true
   d.cf:DeleteStack { StackName = stack.id, ClientRequestToken = place.token(d.base) }
   local last, failures = follow(d, stack, { seen = seen, deleting = true })
   if last and last.status ~= "DELETE_COMPLETE" then error(failure.of_deletion(last, failures), 0) end
@@ -176,6 +178,7 @@ end
 local function under_way(d, stack)
   local who, token = operator(d, stack)
   if who == "other" then busy(stack) end
+  d.begun = true
   note(d, "stack '%s' is %s since before the interruption; it is followed", stack.name, stack.status)
   local last, failures = follow(d, stack, { token = token })
   if who == "step" and last and last.status ~= "DELETE_COMPLETE" and not DEAD[last.status] then return finish(d, last, failures) end
@@ -210,6 +213,8 @@ function M.deploy(where, spec)
   if found then return found end
   for _ = 1, 4 do
     local ok, result = xpcall(attempt, errors.handler, d)
+    -- Who was not allowed to begin has lost nothing.
+    if not ok and not d.begun and result.cause == "auth" then error(result, 0) end
     if not ok then error(events.lost(result, ("stack '%s'"):format(spec.name)), 0) end
     if result then return result end
   end

@@ -1,6 +1,10 @@
-"""moto_more.py - what EC2 refuses and moto does not: quotas, and the deletion of what is in use"""
+"""moto_more.py - what EC2 refuses and moto does not: quotas, and the deletion of what is in use; a bucket policy's condition"""
+import json
+
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from stacks import SETTINGS
@@ -127,3 +131,23 @@ def _service_quota(original):
 
 
 ServiceQuotasBackend.get_service_quota = _service_quota(ServiceQuotasBackend.get_service_quota)
+
+
+def _permission(original):
+    """moto takes a statement whatever its conditions are. Loopback counts as TLS here, so what denies the lack of it is left out."""
+    def get(self, action, resource):
+        whole = self.policy
+        if whole is None:
+            return original(self, action, resource)
+        policy = json.loads(whole)
+        statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+        policy["Statement"] = [s for s in statements if s.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") != "false"]
+        if not policy["Statement"]:
+            return PermissionResult.NEUTRAL
+        mind = FakeBucket.__new__(FakeBucket)
+        mind.policy = json.dumps(policy).encode()
+        return original(mind, action, resource)
+    return get
+
+
+FakeBucket.get_permission = _permission(FakeBucket.get_permission)
