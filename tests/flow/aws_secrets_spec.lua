@@ -157,6 +157,63 @@ function SOURCES.imds(_, marks)
     env = { AWS_EC2_METADATA_SERVICE_ENDPOINT = peer.url, AWS_EC2_METADATA_DISABLED = false } }
 end
 
+-- Sources that are set up and fail, whose failure repeats what it was given.
+local FAILING = {}
+
+function FAILING.process(home, marks)
+  local keys = marks:keys "process"
+  local program = home:write("give", ("#!/bin/sh\necho '%s'\necho 'secret=%s token: %s' >&2\nexit 3\n"):format(
+    keys_json(keys, 1), keys.secret, keys.token))
+  fs.chmod(program, 448)
+  home:write(".aws/config", "[default]\ncredential_process = " .. program .. "\n")
+  return { code = "ProcessFailed" }
+end
+
+FAILING["process of another version"] = function(home, marks)
+  local program = home:write("give", "#!/bin/sh\necho '" .. keys_json(marks:keys "process", 2) .. "'\n")
+  fs.chmod(program, 448)
+  home:write(".aws/config", "[default]\ncredential_process = " .. program .. "\n")
+  return { code = "ProcessFailed" }
+end
+
+function FAILING.container(home, marks)
+  local token = marks:new "container token"
+  return { code = "ContainerFailed", rules = { { fault = "answer", path = "/v2/credentials", status = 403, body = "no " .. token } },
+    env = { AWS_CONTAINER_CREDENTIALS_FULL_URI = peer.url .. "/v2/credentials",
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE = home:write("pod", token) } }
+end
+
+FAILING["container whose answer is cut"] = function(home, marks)
+  local what = FAILING.container(home, marks)
+  what.rules = { { fault = "answer", path = "/v2/credentials", body = keys_json(marks:keys "container"):sub(1, -3) } }
+  return what
+end
+
+FAILING["web-identity"] = function(home, marks)
+  local token = marks:new "web identity token"
+  return { code = "InvalidIdentityToken", rules = { { fault = "error", operation = "AssumeRoleWithWebIdentity", status = 400,
+    code = "InvalidIdentityToken", message = "the token " .. token .. " is not good" } },
+    env = { AWS_ROLE_ARN = ROLE, AWS_WEB_IDENTITY_TOKEN_FILE = home:write("web", token) } }
+end
+
+FAILING["assume-role"] = function(home, marks)
+  local base = marks:keys "base"
+  home:write(".aws/config", ("[default]\nrole_arn = %s\nsource_profile = base\n"):format(ROLE))
+  home:write(".aws/credentials", "[base]\n" .. shared_file(base))
+  return { code = "AccessDenied", rules = { { fault = "error", operation = "AssumeRole", status = 403, code = "AccessDenied",
+    message = ("%s with %s may not"):format(base.token, base.secret) } } }
+end
+
+function FAILING.sso(home, marks)
+  local _, what = SOURCES.sso(home, marks)
+  local client, refresh = what.sent[1], what.sent[2]
+  what.code = "SsoLoginNeeded"
+  what.rules = { { fault = "answer", path = "/token", status = 400, headers = { ["Content-Type"] = "application/json",
+    ["x-amzn-ErrorType"] = "InvalidGrantException" }, body = json.encode { error = "invalid_grant",
+    error_description = ("bad %s of %s"):format(refresh, client), message = ("bad %s of %s"):format(refresh, client) } } }
+  return what
+end
+
 -- --- the search ------------------------------------------------------------------------------------------------------
 
 local function files_below(dir)
@@ -281,6 +338,22 @@ describe("secrets of AWS appear in no log, error, journal, core text or child's 
       end
       assert.is_truthy(r.result.stderr:find("failed as asked", 1, true), r.result.stderr)
       nothing_told(r)
+    end)
+  end
+
+  for source in pairs(FAILING) do
+    it("when the source fails: " .. source, function()
+      local home <close>, marks = recipes.home(), new_marks()
+      fs.mkdir(home.dir / ".aws")
+      local what = FAILING[source](home, marks)
+      peer:control { rules = what.rules or {} }
+      local result = home:run { before = "timeout 40", recipes.path "aws_calls", "-v", "-o", "json", "--dead", "http://127.0.0.1:9",
+        env = environment(home, what.env) }
+      assert.is_true(result.code ~= 0 and result.code < 124, result.stderr)
+      local texts = texts_of(home, result)
+      assert.is_truthy((home:journal() .. result.stdout):find(what.code, 1, true), home:journal())
+      marks:of_wire()
+      assert.same({}, search(texts, marks))
     end)
   end
 
