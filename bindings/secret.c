@@ -28,8 +28,6 @@ static int secret_redact(lua_State *L)
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n);
     lua_settop(L, 1);
-    if (!adt_secret_any())
-        return 1;
     adtL_newclass(L, "adt.redacted", meta, NULL);
     struct adt_buf *b = adtL_newhandle(L, sizeof *b, "adt.redacted", 0);
     lua_toclose(L, -1);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,22 @@ bool adt_secret_any(void)
     return any;
 }
 
+/* What makes a presigned URL valid. Each URL has its own, so they are known by their name and not by their value. */
+static const char *find_signature(const char *text, size_t n, size_t *len)
+{
+    static const char name[] = "X-Amz-Signature=";
+    const char *p = memmem(text, n, name, sizeof name - 1);
+    if (!p)
+        return NULL;
+    p += sizeof name - 1;
+    *len = 0;
+    while (p + *len < text + n && isxdigit((unsigned char)p[*len]))
+        (*len)++;
+    if (*len < ADT_SECRET_MIN)
+        *len = 0;
+    return p;
+}
+
 int adt_secret_redact(const char *text, size_t n, struct adt_buf *out)
 {
     pthread_mutex_lock(&lock);
@@ -98,20 +115,25 @@ int adt_secret_redact(const char *text, size_t n, struct adt_buf *out)
     size_t at = 0;
     while (at < n && rc == 0) {
         const char *first = NULL;
-        const struct secret *hit = NULL;
+        size_t len = 0, other_len = 0;
         for (const struct secret *s = secrets; s; s = s->next) {
             const char *p = memmem(text + at, n - at, s->value, s->n);
             if (p && (!first || p < first)) {
                 first = p;
-                hit = s;
+                len = s->n;
             }
         }
-        if (!hit)
+        const char *other = find_signature(text + at, n - at, &other_len);
+        if (other && (!first || other < first)) {
+            first = other;
+            len = other_len;
+        }
+        if (!first)
             break;
         rc = adt_buf_add(out, text + at, (size_t)(first - (text + at)));
-        if (rc == 0)
+        if (rc == 0 && len > 0)
             rc = adt_buf_adds(out, "<secret>");
-        at = (size_t)(first - text) + hit->n;
+        at = (size_t)(first - text) + len;
     }
     if (rc == 0)
         rc = adt_buf_add(out, text + at, n - at);

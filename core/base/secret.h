@@ -20,7 +20,8 @@ bool adt_secret_any(void);
 /* True when redaction has something to look for. */
 
 int adt_secret_redact(const char *text, size_t n, struct adt_buf *out);
-/* Appends [text] with every registered value replaced by "<secret>". 0 or -1 as adt_buf_add(). */
+/* Appends [text] with every registered value, and the signature of every presigned URL, replaced by "<secret>". 0 or -1
+ * as adt_buf_add(). */
 
 void adt_secret_forget(void);
 /* Wipes and drops every registered value. */

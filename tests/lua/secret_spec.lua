@@ -43,4 +43,16 @@ describe("a secret", function()
     secret.new("short", "1234567")
     assert.equal("1234567", csecret.redact "1234567")
   end)
+
+  it("is the signature of a presigned URL, each time and without being known before", function()
+    local signature = ("0123456789abcdef"):rep(4)
+    local url = "https://h/k?X-Amz-Expires=60&X-Amz-Signature="
+    assert.equal(url .. "<secret>&x=1", csecret.redact(url .. signature .. "&x=1"))
+    assert.equal((url .. "<secret> "):rep(3), csecret.redact((url .. signature .. " "):rep(3)))
+    secret.new("token", "hush-hush-hush")
+    assert.equal("<secret> " .. url .. "<secret> <secret>", csecret.redact("hush-hush-hush " .. url .. signature .. " hush-hush-hush"))
+    for _, text in ipairs { url, url .. "1234567", url .. "<secret>", "X-Amz-Signatur" } do
+      assert.equal(text, csecret.redact(text))
+    end
+  end)
 end)
