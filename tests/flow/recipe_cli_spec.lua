@@ -286,3 +286,29 @@ describe("the head of a recipe is read where nothing can happen, so that --help"
     assert.matches("pipe%.lua.*this is no file", result.stdout)
   end)
 end)
+
+describe("down", function()
+  it("takes back what the run made by its own parameters, which need not be said again", function()
+    local s <close> = support.scene()
+    s:recipe("two.lua", [[
+local adt = require "adt"
+local function make(ctx, name)
+  ctx:step(name, { undo = function(file) adt.fs.remove(file) end }, function()
+    adt.fs.write(ctx.dir .. "/../../../" .. name, "x")
+    return ctx.dir .. "/../../../" .. name
+  end)
+end
+return adt.recipe { name = "two", kind = "architecture", params = { second = adt.bool { default = false } },
+  deploy = function(ctx, p)
+    make(ctx, "first")
+    if p.second then make(ctx, "second") end
+  end,
+  validate = function(ctx) ctx:check("it was made", true) end }
+]])
+    local r = s:run { "./two.lua", "--second" }
+    assert.equal(0, r.code, r.stdout .. r.stderr)
+    r = s:run { "./two.lua", "down", "-y" }
+    assert.equal(0, r.code, r.stdout .. r.stderr)
+    assert.matches("undone +second.*undone +first", r.stdout)
+  end)
+end)
