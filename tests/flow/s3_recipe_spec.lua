@@ -61,6 +61,23 @@ describe("the bucket", function()
     assert.same({}, buckets())
   end)
 
+  it("brings mail when asked, in a stack of its own, and down takes both", function()
+    local s <close> = scene()
+    local cf = client "cloudformation"
+    go(s, 0, "--mail-from", "a@b.org", "--mail-to", "c@d.org")
+    local mail = cf:DescribeStackResources({ StackName = "s3-mail" }).StackResources
+    local types = {}
+    for _, one in ipairs(mail) do types[one.ResourceType] = one.ResourceStatus end
+    for _, name in ipairs { "AWS::Events::Rule", "AWS::Lambda::Function", "AWS::Lambda::Permission", "AWS::Logs::LogGroup", "AWS::IAM::Role" } do
+      assert.equal("CREATE_COMPLETE", types[name], name)
+    end
+    go(s, 0, "down", "-y")
+    assert.same({}, buckets())
+    for _, stack in ipairs(cf:DescribeStacks({}).Stacks) do assert.equal("DELETE_COMPLETE", stack.StackStatus) end
+    assert.same({}, client("logs"):DescribeLogGroups({}).logGroups)
+    assert.same({}, client("iam"):ListRoles({}).Roles)
+  end)
+
   it("is planned as the golden files say", function()
     local s <close> = scene()
     local text, data = go(s, 0, "plan"), json.decode((go(s, 0, "plan", "-o", "json")))
