@@ -64,13 +64,15 @@ describe("the cloud of the tests", function()
       if e[2] == "CREATE_FAILED" and e[1] ~= "NatGateway" then assert.equals("Resource creation cancelled", e[3]) end
     end
     assert.same({ "NatGateway", "CREATE_FAILED", "No gateway for you" }, failed)
-    assert.equals("The following resource(s) failed to create: [NatGateway]. Rollback requested by user.", r.events[at["net ROLLBACK_IN_PROGRESS"]][3])
+    assert.equals("The following resource(s) failed to create: [NatGateway]. Rollback requested by user.",
+      r.events[at["net ROLLBACK_IN_PROGRESS"]][3])
     assert.is_true(at["Vpc CREATE_COMPLETE"] < at["FirstBlock CREATE_IN_PROGRESS"])
     assert.is_true(at["FirstBlock DELETE_COMPLETE"] < at["Vpc DELETE_IN_PROGRESS"])
     assert.equals(#r.events, at["net ROLLBACK_COMPLETE"])
     assert.same(NOTHING, r.after)
     assert.equals("ValidationError", r.dead[1])
-    assert.matches("^Stack:arn:aws:cloudformation:us%-east%-1:123456789012:stack/net/.* is in ROLLBACK_COMPLETE state and can not be updated%.$", r.dead[2])
+    assert.matches("^Stack:arn:aws:cloudformation:us%-east%-1:123456789012:stack/net/.* is in ROLLBACK_COMPLETE state and can not be updated%.$",
+      r.dead[2])
     assert.same({ "CREATE_FAILED", "DELETE_COMPLETE", "DELETE_COMPLETE" }, { r.kept, r.unkept, r.deleted })
     assert.equals("UPDATE_ROLLBACK_COMPLETE", r.back)
     local states = {}
@@ -155,6 +157,15 @@ describe("the cloud of the tests", function()
     assert.same({ { "IN_SYNC", {} }, { "IN_SYNC", {} } }, r.before)
     assert.same({ "DRIFTED", { Vpc = { "MODIFIED", { "/EnableDnsHostnames" } }, EfaIn = { "DELETED", {} } } }, r.after[1])
     assert.same({ "DRIFTED", { Bucket = { "MODIFIED", { "/PublicAccessBlockConfiguration" } }, OnlyByTls = { "DELETED", {} } } }, r.after[2])
+  end)
+
+  it("makes a stack in a stack, whose events carry the token and whose failure is the outer one's", function()
+    local r = scenario "nested"
+    assert.same({ "CREATE_COMPLETE", "arn:aws:s3:::adt-data-7", true, 8 }, r.first)
+    assert.same({ "DELETE_COMPLETE", "DELETE_COMPLETE" }, r["end"])
+    assert.equals("ROLLBACK_COMPLETE", r.failed)
+    assert.matches("^Embedded stack arn:.* was not successfully created: The following resource%(s%) failed to create: %[OnlyByTls%]%.", r.why[1][3])
+    assert.same({ "templates" }, r.buckets)
   end)
 
   it("has quotas, capacity and bad days as it is told", function()

@@ -133,7 +133,8 @@ def forms():
                 "private": len(outputs["PrivateSubnets"].split(",")), "public_subnets": len(outputs.get("PublicSubnets", "").split(",")) if
                 "PublicSubnets" in outputs else 0, "blocks": len(ec2.describe_vpcs(VpcIds=[outputs["Vpc"]])["Vpcs"][0]["CidrBlockAssociationSet"]),
                 "in_itself": [p["IpProtocol"] for p in group["IpPermissions"] for x in p["UserIdGroupPairs"] if x["GroupId"] == group["GroupId"]],
-                "out_itself": [p["IpProtocol"] for p in group["IpPermissionsEgress"] for x in p["UserIdGroupPairs"] if x["GroupId"] == group["GroupId"]],
+                "out_itself": [p["IpProtocol"] for p in group["IpPermissionsEgress"] for x in p["UserIdGroupPairs"]
+                               if x["GroupId"] == group["GroupId"]],
                 "nat_routes": len([r for r in tables["Routes"] if "NatGatewayId" in r]),
                 "tagged": all({"Key": "run", "Value": "r1"} in s["Tags"] and any(t["Key"] == "aws:cloudformation:logical-id" for t in s["Tags"])
                               for s in subnets), "drift": drifted("net"), "removed": outcome(remove("net"))})
@@ -285,11 +286,31 @@ def drift():
     return {"before": before, "after": [drifted("net"), drifted("data")]}
 
 
+def nested():
+    """A stack in a stack: its events, its outputs, its failure, its end."""
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="bucket.yaml", Body=BUCKET.encode())
+    outer = json.dumps({"Resources": {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {
+        "TemplateURL": url + "/templates/bucket.yaml", "Parameters": {"BucketName": "adt-data-7"}}}},
+        "Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.BucketArn"]}}}})
+    made = deploy("outer", "c", "CREATE", outer, [], "t1")
+    initiated = next(e for e in cf.describe_stack_events(StackName="outer")["StackEvents"] if e.get("ResourceStatusReason") ==
+                     "Resource creation Initiated")
+    inner = cf.describe_stacks(StackName=initiated["PhysicalResourceId"])["Stacks"][0]
+    first = [made["StackStatus"], made["Outputs"][0]["OutputValue"], inner["ParentId"] == made["StackId"], len(events(inner["StackId"], "t1"))]
+    end = [outcome(remove("outer")), outcome(settled(inner["StackId"]))]
+    control(fail=[{"resource": "OnlyByTls", "reason": "No policy for you"}])
+    failed = outcome(deploy("outer", "c", "CREATE", outer, []))
+    why = [e for e in events("outer") if e[1] == "CREATE_FAILED"]
+    return {"first": first, "end": end, "failed": failed, "why": why, "buckets": [b["Name"] for b in s3.list_buckets()["Buckets"]]}
+
+
 def limits():
     """Quotas, capacity, offers, and bad days."""
     quotas, found = client("service-quotas"), {}
     control(quotas={"L-F678F1CE": 2, "L-0263D0A3": 0})
-    found["quotas"] = [quotas.get_service_quota(ServiceCode=s, QuotaCode=c)["Quota"]["Value"] for s, c in (("vpc", "L-F678F1CE"), ("ec2", "L-0263D0A3"))]
+    found["quotas"] = [quotas.get_service_quota(ServiceCode=s, QuotaCode=c)["Quota"]["Value"]
+                       for s, c in (("vpc", "L-F678F1CE"), ("ec2", "L-0263D0A3"))]
     found["addresses"] = [deploy("net", "c", "CREATE", VPC, vpc_parameters(1, "true"))["StackStatus"],
                           [e[0] for e in events("net") if "maximum number of addresses" in e[2]]]
     remove("net")
@@ -315,4 +336,4 @@ def limits():
     return found
 
 
-print(json.dumps({f.__name__: f for f in (forms, failures, change_sets, refusals, deletions, drift, limits)}[scenario]()))
+print(json.dumps({f.__name__: f for f in (forms, failures, change_sets, refusals, deletions, drift, nested, limits)}[scenario]()))

@@ -13,7 +13,7 @@ local OPTIONS = { region = true, control = true }
 --- Why none can be started here, for pending(); nil when one can.
 ---@return string?
 function M.missing()
-  local _, why = testpython.find("moto.server", "flask_cors", "yaml")
+  local _, why = testpython.find("moto", "flask_cors", "yaml")
   return why
 end
 
@@ -34,7 +34,7 @@ function M.start(options)
   for option in pairs(options) do
     assert(OPTIONS[option], "cloudpeer.start has no option '" .. tostring(option) .. "'")
   end
-  local python = assert(testpython.find("moto.server", "flask_cors", "yaml"))
+  local python = assert(testpython.find("moto", "flask_cors", "yaml"))
   local region = options.region or "us-east-1"
   local child = process.spawn { python, "tests/peers/aws/cloud/serve", "--region", region, stdin = "pipe", stdout = "pipe", dies_with_parent = true }
   local self = setmetatable({ process = child, region = region, keys = { access_key = "test", secret = "test" } }, Peer)

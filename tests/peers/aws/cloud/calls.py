@@ -44,7 +44,7 @@ def template_text(cloud, p, previous=None):
     try:
         body = aws(cloud.region, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     except Exception:  # noqa: BLE001
-        raise Refused("ValidationError", f"S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/"
+        raise Refused("ValidationError", "S3 error: Access Denied\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/"
                       "ErrorResponses.html") from None
     if len(body) > LARGEST:
         raise Refused("ValidationError", f"Template may not exceed {LARGEST} bytes in size.")
@@ -243,7 +243,7 @@ def delete_stack(cloud, p):
 def cancel_update_stack(cloud, p):
     stack = cloud.find(p["StackName"], "Stack [{}] does not exist")
     if stack.status != "UPDATE_IN_PROGRESS":
-        raise Refused("ValidationError", f"CancelUpdateStack cannot be called from current stack status")
+        raise Refused("ValidationError", "CancelUpdateStack cannot be called from current stack status")
     stack.stop = True
     return {}
 

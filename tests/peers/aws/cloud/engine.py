@@ -59,7 +59,16 @@ def _create(stack, resource, scope):
     properties = scope.properties(resource.logical)
     resource.kind.check(properties)
     resource.properties = properties
-    resource.physical, resource.attributes = resource.kind.create(stack.context(resource.logical), properties)
+    context, told = stack.context(resource.logical), []
+
+    def began(physical):
+        resource.physical = physical
+        told.append(stack.resource_event(resource, "CREATE_IN_PROGRESS", "Resource creation Initiated"))
+
+    context.began = began
+    resource.physical, resource.attributes = resource.kind.create(context, properties)
+    if not told:
+        began(resource.physical)
 
 
 def waves(scope, wanted):
@@ -140,8 +149,6 @@ def _group(stack, scope, group, undo, garbage, old_tags):
         _pace()
         if new is None:
             why = _try(stack, resource, "create", lambda r=resource: _create(stack, r, scope))
-            if not why:
-                stack.resource_event(resource, "CREATE_IN_PROGRESS", "Resource creation Initiated")
         else:
             why = _change(stack, resource, new, undo, garbage)
         if why:

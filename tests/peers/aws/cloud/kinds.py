@@ -41,7 +41,8 @@ class Context:
     """Whose resource it is: the stack's name and id, the resource's logical id, and what it gets as tags."""
 
     def __init__(self, region, account, stack, stack_id, logical, tags):
-        self.region, self.account, self.stack, self.stack_id, self.logical, self.stack_tags = region, account, stack, stack_id, logical, tags
+        self.region, self.account, self.stack, self.stack_id = region, account, stack, stack_id
+        self.logical, self.stack_tags, self.began = logical, tags, None  # began: for the physical id, if it is known early
 
     def client(self, service):
         return aws(self.region, service)
@@ -89,7 +90,8 @@ def reason_of(error, token):
     code = code_of(error)
     handler = {"VpcLimitExceeded": "ServiceLimitExceeded", "AddressLimitExceeded": "ServiceLimitExceeded",
                "BucketAlreadyExists": "AlreadyExists", "BucketAlreadyOwnedByYou": "AlreadyExists", "EntityAlreadyExists": "AlreadyExists",
-               "BucketNotEmpty": "GeneralServiceException", "AccessDenied": "AccessDenied", "UnauthorizedOperation": "AccessDenied"}.get(code, "InvalidRequest")
+               "BucketNotEmpty": "GeneralServiceException", "AccessDenied": "AccessDenied",
+               "UnauthorizedOperation": "AccessDenied"}.get(code, "InvalidRequest")
     return (f"Resource handler returned message: \"{e['Error']['Message']} (Service: {name}, Status Code: "
             f"{e['ResponseMetadata']['HTTPStatusCode']}, Request ID: {uuid.uuid4()})\" "
             f"(RequestToken: {token}, HandlerErrorCode: {handler})")

@@ -66,7 +66,8 @@ class Bucket(Kind):  # aws-resource-s3-bucket.html
         elif "VersioningConfiguration" in old:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
         if "LifecycleConfiguration" in p:
-            s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [_rule(r) for r in p["LifecycleConfiguration"]["Rules"]]})
+            rules = [_rule(r) for r in p["LifecycleConfiguration"]["Rules"]]
+            s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
         elif "LifecycleConfiguration" in old:
             s3.delete_bucket_lifecycle(Bucket=name)
 
@@ -76,8 +77,8 @@ class Bucket(Kind):  # aws-resource-s3-bucket.html
     def delete(self, c, physical, p):
         s3 = c.client("s3")
         if any(s3.list_object_versions(Bucket=physical, MaxKeys=1).get(k) for k in ("Versions", "DeleteMarkers")):
-            words = "The bucket you tried to delete is not empty"
-            raise ClientError({"Error": {"Code": "BucketNotEmpty", "Message": words}, "ResponseMetadata": {"HTTPStatusCode": 409}}, "DeleteBucket")
+            words = {"Code": "BucketNotEmpty", "Message": "The bucket you tried to delete is not empty"}
+            raise ClientError({"Error": words, "ResponseMetadata": {"HTTPStatusCode": 409}}, "DeleteBucket")
         s3.delete_bucket(Bucket=physical)
 
     def live(self, c, physical, p):

@@ -109,7 +109,9 @@ def _offerings(original):
         names = {z.name: z.zone_id for z in self.describe_availability_zones()}
         for kind, zones in SETTINGS.offers.items():
             found = [o for o in found if o["InstanceType"] != kind]
-            places = [names.get(z, z) if location_type == "availability-zone-id" else z for z in zones] if by_zone else [self.region_name] if zones else []
+            places = [names.get(z, z) if location_type == "availability-zone-id" else z for z in zones]
+            if not by_zone:
+                places = [self.region_name] if zones else []
             more = [{"InstanceType": kind, "LocationType": location_type or "region", "Location": p} for p in places]
             found += [o for o in more if self.matches_filters(o, filters or {}, location_type or "region")]
         return found

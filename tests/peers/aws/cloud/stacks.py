@@ -45,6 +45,7 @@ class Stack:
         self.created, self.updated, self.deleted = now(), None, None
         self.resources, self.events, self.outputs, self.changes = {}, [], [], []
         self.protected, self.keep_failed, self.token, self.change_set, self.drift = False, False, None, None, None
+        self.parent, self.root = None, None
         self.stop = False  # CancelUpdateStack
 
     @property
@@ -95,7 +96,7 @@ class Stack:
             "DisableRollback": self.keep_failed, "NotificationARNs": [], "Capabilities": self.capabilities,
             "Parameters": shown(self.template, self.parameters), "Outputs": self.outputs if not self.gone else [], "Tags": self.tags,
             "EnableTerminationProtection": self.protected, "DriftInformation": drift,
-            "ChangeSetId": self.change_set.id if self.change_set else None, "RollbackConfiguration": {}}
+            "ChangeSetId": self.change_set.id if self.change_set else None, "RollbackConfiguration": {}, "ParentId": self.parent, "RootId": self.root}
 
 
 def shown(template, values):
