@@ -9,7 +9,7 @@ local time = require "adt.time"
 
 local M = {}
 
----@alias adt.DoctorRow { [1]: "ok"|"absent"|"unknown"|"MISSING", [2]: string, [3]: string, [4]: string }
+---@alias adt.DoctorRow { [1]: ""|"ok"|"absent"|"unknown"|"MISSING", [2]: string, [3]: string, [4]: string }
 
 -- Seconds: nobody waits longer for a machine that is none of AWS's, or for a service that does not answer.
 local FIND, ASK = 1, 8
@@ -22,18 +22,26 @@ local PROGRAMS = {
   { "session-manager-plugin", "shells on HyperPod nodes" },
 }
 
--- Why nobody served, in a line: each source that was set up, or that there is none.
-local function reasons(err)
-  return (err.message:gsub("%s*\n%s*", "; "))
+-- A line for each source that did not serve, and why.
+local function add_tried(rows, tried)
+  for _, one in ipairs(tried or {}) do
+    rows[#rows + 1] = { "", "  " .. one.source, (one.reason:gsub("%s*\n%s*", "; ")), "" }
+  end
 end
 
-local function credentials_row(who)
-  local row = { "ok", "AWS credentials", ("%s, profile %s%s"):format(who.source, who.profile,
+local function add_credentials(rows, who)
+  rows[#rows + 1] = { "ok", "AWS credentials", ("%s, profile %s%s"):format(who.source, who.profile,
     who.expires and ", until " .. time.iso(who.expires) or ""), "" }
-  local others = {}
-  for i, tried in ipairs(who.tried) do others[i] = ("%s: %s"):format(tried.source, tried.reason) end
-  if #others > 0 then row[3] = row[3] .. "; before it " .. table.concat(others, "; ") end
-  return row
+  add_tried(rows, who.tried)
+end
+
+-- That nobody serves is told source by source; what is set up and broken says it itself.
+local function add_missing(rows, err)
+  local broken = err.cause ~= "auth" and err.cause ~= "timeout"
+  local tried = err.code == "NoCredentials" and err.tried or nil
+  rows[#rows + 1] = { broken and "MISSING" or "absent", "AWS credentials", tried and "no source serves" or err.message,
+    broken and (err.hint or "") or "needed by recipes on AWS: set AWS_PROFILE, or `aws configure sso`" }
+  add_tried(rows, tried)
 end
 
 local function region_row(who)
@@ -86,12 +94,11 @@ function M.aws()
   local rows = {}
   local who, err = errors.try(task.timeout, FIND, aws.whoami, { verify = false })
   if not who then
-    local broken = err.cause ~= "auth" and err.cause ~= "timeout"
-    rows[1] = { broken and "MISSING" or "absent", "AWS credentials", reasons(err),
-      broken and (err.hint or "") or "needed by recipes on AWS: set AWS_PROFILE, or `aws configure sso`" }
+    add_missing(rows, err)
     return rows
   end
-  rows[1], rows[2] = credentials_row(who), region_row(who)
+  add_credentials(rows, who)
+  rows[#rows + 1] = region_row(who)
   local _, late = errors.try(task.timeout, ASK, ask, who, rows)
   if late then rows[#rows + 1] = { "unknown", "AWS", late.message, late.hint or "does this machine reach AWS?" } end
   return rows
