@@ -8,8 +8,8 @@
 ---   job      stage, job, state = "begin" | "end", ok, seconds, detail
 ---   line     stage, job, rank, text      one line that a job printed
 ---   metrics  stage, job, step, total, values = { loss =, ["tokens/s"] = ... }
----   resource stage, step, stack, resource, kind, state, reason, id    what became of one resource of a stack
----   change  stage, step, stack, action, resource, kind, id, replacement, data_loss, perhaps, properties   of a plan
+---   resource stage, step, stack, within, resource, kind, state, reason, id    what became of one resource of a stack
+---   change  stage, step, stack, within, action, resource, kind, id, replacement, data_loss, perhaps, properties   of a plan
 ---   note     level = "info" | "warn" | "error", text, hint
 ---   check    stage, name, ok, evidence
 ---   plan_end text

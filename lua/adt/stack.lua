@@ -114,8 +114,8 @@ local function plan(ctx, name, options, where, spec)
   if not there and pending.is(result) then
     for _, change in ipairs(found.list) do
       ctx.emit { type = "change", stage = ctx.stage, step = (ctx.prefix or "") .. name, stack = spec.name, action = change.action,
-        resource = change.id, kind = change.kind, id = change.physical, replacement = change.replacement, data_loss = change.data_loss,
-        perhaps = change.perhaps, properties = change.properties }
+        within = change.within, resource = change.id, kind = change.kind, id = change.physical, replacement = change.replacement,
+        data_loss = change.data_loss, perhaps = change.perhaps, properties = change.properties }
     end
   end
   return result

@@ -58,12 +58,21 @@ local function parameters_of(spec)
   return list
 end
 
-local function request(where, spec, kind, name, before)
+local NESTED = "AWS::CloudFormation::Stack"
+
+local function has_nested(tpl)
+  for _, resource in pairs(tpl.resources) do
+    if resource.Type == NESTED then return true end
+  end
+  return false
+end
+
+local function request(where, spec, kind, name, before, planning)
   local large = spec.template.size > template.INLINE
   return {
     StackName = spec.name, ChangeSetName = name, ClientToken = name, ChangeSetType = kind,
     TemplateBody = not large and spec.template.text or nil, TemplateURL = large and in_bucket(where, spec) or nil,
-    Parameters = parameters_of(spec), Capabilities = spec.capabilities,
+    Parameters = parameters_of(spec), Capabilities = spec.capabilities, IncludeNestedStacks = planning and has_nested(spec.template) or nil,
     Tags = place.tags(spec.tags, spec.owner, before), Description = ("adtlua %s, %s"):format(spec.owner.recipe, spec.owner.name),
   }
 end
@@ -157,6 +166,26 @@ function M.made(cf, id, stack, values)
   end
 end
 
+local DEEPEST = 16
+
+-- The change sets of the stacks in it, and of those in these: each at the change of its stack, as `inner`.
+local function expand(cf, answer, depth)
+  for _, change in ipairs(answer.Changes) do
+    local r = change.ResourceChange
+    if r and r.ChangeSetId and depth < DEEPEST then
+      r.inner = M.read(cf, r.ChangeSetId, nil, true)
+      if r.inner then expand(cf, r.inner, depth + 1) end
+    end
+  end
+end
+
+-- Of a change set that failed because of one in it, that one's reason.
+local function reason_of(cf, answer)
+  local inner = (answer.StatusReason or ""):match "^Nested change set (arn:%S+)"
+  local set = inner and M.read(cf, inner)
+  return set and set.StatusReason and ("%s: %s"):format(set.StackName, set.StatusReason) or answer.StatusReason
+end
+
 --- Makes a change set and waits for it. Its failure is raised as what it means, and leaves nothing.
 ---@param where adt.aws.ClientOptions|adt.aws.Client
 ---@param cf adt.aws.Client
@@ -164,10 +193,10 @@ end
 ---@param kind "CREATE"|"UPDATE"
 ---@param name string also the token of the request
 ---@param before? table<string, string> the tags of the stack
----@param values? boolean
+---@param planning? boolean with the values of properties, and with what becomes of the stacks in it; it cannot be executed
 ---@return table? answer nil when there is nothing to change
-function M.make(where, cf, spec, kind, name, before, values)
-  local asked = request(where, spec, kind, name, before)
+function M.make(where, cf, spec, kind, name, before, planning)
+  local asked = request(where, spec, kind, name, before, planning)
   local ok, made = pcall(cf.CreateChangeSet, cf, asked)
   if not ok then
     if errors.is(made) and (made.code == "ValidationError" or made.code:find "InsufficientCapabilities") then
@@ -176,22 +205,41 @@ function M.make(where, cf, spec, kind, name, before, values)
     end
     error(made, 0)
   end
-  local answer = M.made(cf, made.Id, made.StackId, values)
+  local answer = M.made(cf, made.Id, made.StackId, planning)
+  if answer and planning then expand(cf, answer, 0) end
   if answer and answer.Status ~= "FAILED" then return answer end
   if answer and has_nothing(answer) then
     M.delete(cf, answer)
     return nil
   end
+  local reason = answer and reason_of(cf, answer) or "its change set is gone"
   if kind == "CREATE" then cf:DeleteStack { StackName = made.StackId } elseif answer then M.delete(cf, answer) end
-  error(refused(spec, answer and answer.StatusReason or "its change set is gone", nil), 0)
+  error(refused(spec, reason, nil), 0)
 end
 
---- Deletes a change set; the stack stays as it is.
+-- Stacks that are there only because a change set with the stacks in it was asked for.
+local function in_review(answer, list)
+  for _, change in ipairs(answer.Changes) do
+    local r = change.ResourceChange
+    if r and r.inner then
+      if r.Action == "Add" then list[#list + 1] = r.inner.StackId end
+      in_review(r.inner, list)
+    end
+  end
+  return list
+end
+
+--- Deletes a change set and those of the stacks in it; the stacks stay as they are.
 ---@param cf adt.aws.Client
 ---@param answer table
 function M.delete(cf, answer)
+  local added = in_review(answer, {})
   local ok, err = pcall(cf.DeleteChangeSet, cf, { ChangeSetName = answer.ChangeSetId, StackName = answer.StackId })
   if not ok and not (errors.is(err) and (err.code:find "ChangeSetNotFound" or place.is_missing(err))) then error(err, 0) end
+  for _, id in ipairs(added) do
+    local stack = place.describe(cf, id)
+    if stack and stack.status == "REVIEW_IN_PROGRESS" then cf:DeleteStack { StackName = id } end
+  end
 end
 
 -- --- what it would do ------------------------------------------------------------------------------------------------
@@ -204,6 +252,7 @@ end
 ---@field replacement? "yes"|"perhaps"
 ---@field data_loss? boolean
 ---@field properties? { name: string, before: any, after: any, recreates: string? }[]
+---@field within? string logical ids of the stacks in the stack that it is in, "Inner/Deeper"
 ---@field perhaps? boolean something that is not known yet decides whether it is made
 
 local REPLACEMENT = { True = "yes", Conditional = "perhaps" }
@@ -216,12 +265,15 @@ local function property(detail)
     recreates = target.RequiresRecreation ~= "Never" and target.RequiresRecreation or nil }
 end
 
--- The same property may stand there twice: as changed itself, and by what it refers to.
+-- The same property may stand there twice: as changed itself, and by what it refers to. "Automatic" is no property: a
+-- stack in a stack is always looked at.
 local function properties(r)
   local list, seen = {}, {}
   for _, detail in ipairs(r.Details or {}) do
     local p = property(detail)
-    if not seen[p.name] then
+    if detail.ChangeSource == "Automatic" then
+      seen[p.name] = seen[p.name] or p
+    elseif not seen[p.name] then
       seen[p.name] = p
       list[#list + 1] = p
     elseif p.before or p.after then
@@ -266,14 +318,48 @@ end
 
 local ORDER = { remove = 1, modify = 2, add = 3, import = 4, dynamic = 5 }
 
-local function listed(answer)
-  local list = {}
-  for _, change in ipairs(answer.Changes) do list[#list + 1] = M.of(change) end
+-- A stack in it that was only looked at, and in which nothing is to change.
+local function is_untouched(r, one)
+  return one.kind == NESTED and one.action == "modify" and not one.properties and r.inner and r.inner.Status == "FAILED" and M.has_nothing(r.inner)
+end
+
+local function sorted(answer)
+  local list, inner = {}, {}
+  for _, change in ipairs(answer.Changes) do
+    local one = M.of(change)
+    if one and not is_untouched(change.ResourceChange, one) then
+      list[#list + 1] = one
+      inner[one] = change.ResourceChange.inner
+    end
+  end
   table.sort(list, function(a, b)
     if a.action ~= b.action then return (ORDER[a.action] or 9) < (ORDER[b.action] or 9) end
     return a.id < b.id
   end)
-  return list
+  return list, inner
+end
+
+--- The changes of a change set, removals first; those of a stack in it follow that stack.
+---@param answer table of DescribeChangeSet, with `inner` at the changes of stacks
+---@param within? string
+---@return adt.cfn.Change[]
+function M.listed(answer, within)
+  local all = {}
+  local list, inner = sorted(answer)
+  for _, one in ipairs(list) do
+    one.within = within
+    all[#all + 1] = one
+    if inner[one] then
+      for _, deeper in ipairs(M.listed(inner[one], (within and within .. "/" or "") .. one.id)) do all[#all + 1] = deeper end
+    end
+  end
+  return all
+end
+
+-- Outputs are in no change set: nothing changes for sure where the template is the same.
+local function same_template(cf, spec)
+  local ok, answer = pcall(cf.GetTemplate, cf, { StackName = spec.name })
+  return ok and answer.TemplateBody == spec.template.text
 end
 
 local function additions(spec, region)
@@ -291,7 +377,9 @@ local function asked(where, cf, spec, stack)
   local answer = guard.asking(M.make, where, cf, spec, "UPDATE", place.token("plan-" .. place.token_base(spec.owner.key)), stack.tags, true)
   if not answer then return { what = "none", list = {}, stack = stack } end
   guard.asking(M.delete, cf, answer)
-  return { what = "update", list = listed(answer), stack = stack }
+  local list = M.listed(answer)
+  if #list == 0 and #answer.Changes > 0 and same_template(cf, spec) then return { what = "none", list = {}, stack = stack } end
+  return { what = "update", list = list, stack = stack }
 end
 
 ---@class adt.cfn.Changes

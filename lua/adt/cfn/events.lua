@@ -112,7 +112,10 @@ local function note_state(self, watch, event)
   elseif event.ResourceType == "AWS::CloudFormation::Stack" and (event.PhysicalResourceId or "") ~= ""
     and not self.watched[event.PhysicalResourceId] then
     self.watched[event.PhysicalResourceId] = true
-    table.insert(self.watches, { id = event.PhysicalResourceId, name = event.LogicalResourceId, since = event.Timestamp - 1 })
+    -- A new stack's own first event may be a little older than the one that names it.
+    local slack = status:match "^CREATE_" and 1 or 0
+    table.insert(self.watches, { id = event.PhysicalResourceId, name = event.LogicalResourceId, since = event.Timestamp - slack,
+      within = (watch.within and watch.within .. "/" or "") .. event.LogicalResourceId })
   end
   if status:match "_FAILED$" and event.PhysicalResourceId ~= watch.id then
     local since = self.watches[1].rolling_back
@@ -125,7 +128,7 @@ end
 
 local function tell(self, watch, event)
   if not self.emit then return end
-  self.emit { type = "resource", stack = watch.name, resource = event.LogicalResourceId, kind = event.ResourceType,
+  self.emit { type = "resource", stack = watch.name, within = watch.within, resource = event.LogicalResourceId, kind = event.ResourceType,
     state = event.ResourceStatus, reason = event.ResourceStatusReason, id = event.PhysicalResourceId ~= "" and event.PhysicalResourceId or nil,
     at = event.Timestamp }
 end

@@ -272,16 +272,21 @@ end
 
 local RESOURCE_COLOUR = { COMPLETE = "green", FAILED = "red", SKIPPED = "yellow" }
 
+-- Of a stack in a stack: "Inner/Vpc".
+local function resource_of(e)
+  return value.safe((e.within and e.within .. "/" or "") .. e.resource)
+end
+
 -- What is under way is told only where somebody wants every line.
 function Text:on_resource(e)
   local finished = not e.state:match "_IN_PROGRESS$"
   if self.live and not finished and not self.verbose then
-    self.live:text("step:" .. e.step, value.safe(("%s %s"):format(e.state, e.resource)))
+    self.live:text("step:" .. e.step, ("%s %s"):format(value.safe(e.state), resource_of(e)))
     return
   end
   local colour = RESOURCE_COLOUR[e.state:match "_(%u+)$" or ""]
   local state = ("%-18s"):format(e.state)
-  self:print(("  | %s %s (%s)%s"):format(colour and finished and self:paint(colour, state) or state, value.safe(e.resource), value.safe(e.kind or ""),
+  self:print(("  | %s %s (%s)%s"):format(colour and finished and self:paint(colour, state) or state, resource_of(e), value.safe(e.kind or ""),
     e.reason and ": " .. value.safe(e.reason) or ""))
 end
 
@@ -293,7 +298,7 @@ function Text:on_change(e)
   if e.replacement then words[#words + 1] = e.replacement == "yes" and "is REPLACED" or "may be replaced" end
   if e.data_loss then words[#words + 1] = "its DATA IS LOST" end
   if e.perhaps then words[#words + 1] = "only if what is pending says so" end
-  self:print(("    %s %s (%s)%s"):format(self:paint(mark[2], mark[1]), value.safe(e.resource), value.safe(e.kind),
+  self:print(("    %s %s (%s)%s"):format(self:paint(mark[2], mark[1]), resource_of(e), value.safe(e.kind),
     #words > 0 and ": " .. self:paint("red", table.concat(words, ", ")) or ""))
   for _, p in ipairs(e.properties or {}) do
     self:print(("        %s: %s -> %s"):format(value.safe(p.name), p.before and value.short(p.before) or "(was not known)",

@@ -107,6 +107,7 @@ def create_change_set(cloud, p):
         cloud.stacks.append(stack)
         stack.event("REVIEW_IN_PROGRESS", "User Initiated")
     change = ChangeSet(stack, name, plan, "CREATE" if create else "UPDATE", p.get("ClientToken"), p.get("Description"))
+    change.nested = bool(p.get("IncludeNestedStacks"))
     stack.changes.append(change)
 
     def work():
@@ -152,6 +153,8 @@ def execute_change_set(cloud, p):
         raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change.id}] cannot be executed in its current status of [{change.status}]"
                       if change.status != "CREATE_COMPLETE" else f"ChangeSet [{change.id}] cannot be executed in its current execution status of "
                       f"[{change.execution}]")
+    if change.nested:
+        raise Refused("ValidationError", "The cloud of the tests executes no nested change sets")
     if not change.plan.create:
         _updatable(stack)
     change.executed, change.execution = token or "none", "EXECUTE_IN_PROGRESS"
@@ -186,7 +189,7 @@ def delete_change_set(cloud, p):
     if change.execution == "EXECUTE_IN_PROGRESS":
         raise Refused("InvalidChangeSetStatus", f"ChangeSet [{change.id}] cannot be deleted in its current execution status of "
                       "[EXECUTE_IN_PROGRESS]")
-    change.stack.changes.remove(change)
+    change.remove()
     return {}
 
 

@@ -3,10 +3,12 @@ import json
 import uuid
 
 from engine import outputs
+from kinds import KINDS
 from shapes import now
 from stacks import ACCOUNT, shown
 from template import LATER, Invalid, references
 
+NESTED = "AWS::CloudFormation::Stack"
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
 
 
@@ -24,6 +26,11 @@ class ChangeSet:
         self.id = f"arn:aws:cloudformation:{stack.region}:{ACCOUNT}:changeSet/{name}/{uuid.uuid4()}"
         self.status, self.execution, self.reason, self.created, self.changes = "CREATE_PENDING", "UNAVAILABLE", None, now(), []
         self.executed = None  # the token it was executed with
+        self.nested, self.parent, self.inner = False, None, []
+
+    @property
+    def root(self):
+        return self.parent.root if self.parent else self
 
     def ended(self, status):
         if self.execution == "EXECUTE_IN_PROGRESS" and not status.endswith("CLEANUP_IN_PROGRESS"):
@@ -35,6 +42,8 @@ class ChangeSet:
         try:
             check_zones(self.plan, cloud)
             changes = compare(self.stack, self.plan, cloud)
+            if self.nested:
+                self._nest(changes, cloud)
         except Invalid as e:
             self.status, self.reason = "FAILED", str(e)
             return
@@ -43,11 +52,31 @@ class ChangeSet:
             return
         self.changes, self.status, self.execution = changes, "CREATE_COMPLETE", "AVAILABLE"
 
+    def _nest(self, changes, cloud):
+        """A change set for every stack in this one; one that finds nothing to change is no failure."""
+        for change in (c["ResourceChange"] for c in changes):
+            if change["ResourceType"] != NESTED or change["Action"] == "Remove":
+                continue
+            properties = json.loads(change["AfterContext"])["Properties"]
+            inner = KINDS[NESTED].review(self, change["LogicalResourceId"], change.get("PhysicalResourceId"), properties)
+            self.inner.append(inner)
+            change["ChangeSetId"] = inner.id
+            inner.work_out(cloud)
+            if inner.status == "FAILED" and inner.reason != NO_CHANGES:
+                raise Invalid(f"Nested change set {inner.id} was not successfully created: Currently in FAILED.")
+
+    def remove(self):
+        """With those in it; a stack that only they have made stays in review."""
+        self.stack.changes.remove(self)
+        for inner in self.inner:
+            inner.remove()
+
     def describe(self):
         return {"ChangeSetName": self.name, "ChangeSetId": self.id, "StackId": self.stack.id, "StackName": self.stack.name,
                 "Description": self.description, "Parameters": shown(self.plan.template, self.plan.values), "CreationTime": self.created,
                 "ExecutionStatus": self.execution, "Status": self.status, "StatusReason": self.reason, "NotificationARNs": [],
-                "RollbackConfiguration": {}, "Capabilities": self.plan.capabilities, "Tags": self.plan.tags, "IncludeNestedStacks": False,
+                "RollbackConfiguration": {}, "Capabilities": self.plan.capabilities, "Tags": self.plan.tags, "IncludeNestedStacks": self.nested,
+                "ParentChangeSetId": self.parent and self.parent.id, "RootChangeSetId": self.root.id if self.nested else None,
                 "OnStackFailure": self.plan.on_failure if self.kind == "CREATE" else None}
 
 
@@ -103,7 +132,7 @@ def _one(stack, plan, scope, known, name):
                 "AfterContext": context(new)}
     retag = old.kind.tagged and stack.tags != plan.tags
     if new == old.properties and not retag:
-        return None
+        return _automatic(old, name) if old.type == NESTED else None
     details, scopes, replacement = [], [], "False"
     for key in sorted({*new, *old.properties}):
         before, after = old.properties.get(key), new.get(key)
@@ -127,6 +156,13 @@ def _one(stack, plan, scope, known, name):
     return {"Action": "Modify", "LogicalResourceId": name, "PhysicalResourceId": old.physical, "ResourceType": old.type,
             "PolicyAction": "ReplaceAndDelete" if replacement == "True" else None, "Replacement": replacement,
             "Scope": list(dict.fromkeys(scopes)), "Details": details, "BeforeContext": context(old.properties), "AfterContext": context(new)}
+
+
+def _automatic(old, name):
+    """A stack in a stack always counts as changed: its template may be another one now."""
+    detail = {"Target": {"Attribute": "Properties", "RequiresRecreation": "Never"}, "Evaluation": "Dynamic", "ChangeSource": "Automatic"}
+    return {"Action": "Modify", "LogicalResourceId": name, "PhysicalResourceId": old.physical, "ResourceType": old.type, "Replacement": "False",
+            "Scope": ["Properties"], "Details": [detail], "BeforeContext": context(old.properties), "AfterContext": context(old.properties)}
 
 
 def _replaced_source(known, template, key):

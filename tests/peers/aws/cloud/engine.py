@@ -132,7 +132,7 @@ def _group(stack, scope, group, undo, garbage, old_tags):
             new = scope.properties(name)
             retag = resource.kind.tagged and old_tags != stack.tags
             resource.needs, resource.retain = scope.needs(name), _policy(scope.template, name)
-            if new != resource.properties or retag:
+            if new != resource.properties or retag or resource.kind.automatic:
                 stack.resource_event(resource, "UPDATE_IN_PROGRESS")
                 begun.append((resource, new))
             continue

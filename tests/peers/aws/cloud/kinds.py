@@ -58,6 +58,7 @@ class Context:
 
 class Kind:
     type, properties, attributes, required, tagged = "", {}, (), (), False
+    automatic = False  # an update looks at it though none of its properties has changed
 
     def create(self, c, p):
         """The physical id and the attributes."""
