@@ -137,6 +137,17 @@ describe("a stack in a stack", function()
     assert.equal("UPDATE_ROLLBACK_COMPLETE", cfn.describe(where(), "net").status)
     assert.is_nil(cfn.resources(where(), cfn.resources(where(), "net").Net.physical).Logs)
   end)
+
+  it("keeps the buckets that it retains, with what is in them, even where data is to go", function()
+    local s <close> = scene()
+    put((cfnscene.TEMPLATE:gsub("Outputs:", "  Data: {Type: AWS::S3::Bucket, DeletionPolicy: Retain, "
+      .. "Properties: {BucketName: data-of-net}}\nOutputs:")))
+    go(s, 0)
+    client("s3"):PutObject({ Bucket = "data-of-net", Key = "k" }, { body = "dear" })
+    go(s, 0, "down", "-y", "--with-data")
+    assert.equal("dear", (s3.get("s3://data-of-net/k", nil, { client = client "s3" })))
+    assert.same({}, stacks())
+  end)
 end)
 
 describe("the plan of a stack with stacks in it", function()

@@ -16,11 +16,15 @@ local M = {}
 
 -- --- what is in it ---------------------------------------------------------------------------------------------------
 
-local function resources(cf, id, list)
+-- What the stack holds, and what the stacks in it hold: `stack` is the id of the one that does, `outer` that one's resource.
+local function resources(cf, id, list, outer)
   for one in cf:items("ListStackResources", { StackName = id }) do
     if one.ResourceStatus ~= "DELETE_COMPLETE" and (one.PhysicalResourceId or "") ~= "" then
       list[#list + 1] = one
-      if one.ResourceType == "AWS::CloudFormation::Stack" and one.PhysicalResourceId ~= id then resources(cf, one.PhysicalResourceId, list) end
+      one.stack, one.outer = id, outer
+      if one.ResourceType == "AWS::CloudFormation::Stack" and one.PhysicalResourceId ~= id then
+        resources(cf, one.PhysicalResourceId, list, one)
+      end
     end
   end
   return list
@@ -115,34 +119,37 @@ local function empty(d, client, bucket)
   if uploads > 0 then note(d, "bucket '%s': %d unfinished uploads ended", bucket, uploads) end
 end
 
--- Buckets that the template retains stay with what is in them.
-local function retained(cf, id)
-  local ok, answer = pcall(cf.GetTemplate, cf, { StackName = id })
-  local found = {}
-  local parsed = ok and errors.try(require("adt.cfn.template").parse, answer.TemplateBody) or nil
-  for name, resource in pairs(parsed and parsed.resources or {}) do
-    if resource.DeletionPolicy == "Retain" or resource.DeletionPolicy == "RetainExceptOnCreate" then found[name] = true end
+-- Whether a template retains the resource, or the stack that holds it: then it stays, with what is in it. A template that
+-- cannot be read raises, since what it means to keep would be emptied.
+local function is_retained(d, one)
+  local kept = d.kept[one.stack]
+  if not kept then
+    kept = {}
+    local text = d.cf:GetTemplate { StackName = one.stack }.TemplateBody
+    for name, resource in pairs(require("adt.cfn.template").parse(text).resources) do
+      kept[name] = resource.DeletionPolicy == "Retain" or resource.DeletionPolicy == "RetainExceptOnCreate"
+    end
+    d.kept[one.stack] = kept
   end
-  return found
+  return kept[one.LogicalResourceId] or one.outer ~= nil and is_retained(d, one.outer)
+end
+
+local function check_bucket(d, one)
+  local client, bucket = place.client(d.where, "s3"), one.PhysicalResourceId
+  local objects, uploads, more = held(client, bucket)
+  if not objects or objects + uploads == 0 or is_retained(d, one) then return end
+  if not d.with_data then
+    errors.raise { cause = "usage", code = "BucketNotEmpty", where = bucket,
+      message = ("bucket '%s' holds %s%d objects and versions and %d unfinished uploads"):format(bucket, more and "more than " or "",
+        objects, uploads),
+      hint = "save what is worth it; --with-data deletes all of it with the stack" }
+  end
+  table.insert(d.buckets, function() empty(d, client, bucket) end)
 end
 
 local function check_buckets(d, list)
-  local kept
   for _, one in ipairs(list) do
-    if one.ResourceType == "AWS::S3::Bucket" then
-      local client, bucket = place.client(d.where, "s3"), one.PhysicalResourceId
-      local objects, uploads, more = held(client, bucket)
-      kept = kept or objects and objects + uploads > 0 and retained(d.cf, d.stack.id) or nil
-      if objects and objects + uploads > 0 and not kept[one.LogicalResourceId] then
-        if not d.with_data then
-          errors.raise { cause = "usage", code = "BucketNotEmpty", where = bucket,
-            message = ("bucket '%s' holds %s%d objects and versions and %d unfinished uploads"):format(bucket, more and "more than " or "",
-              objects, uploads),
-            hint = "save what is worth it; --with-data deletes all of it with the stack" }
-        end
-        table.insert(d.buckets, function() empty(d, client, bucket) end)
-      end
-    end
+    if one.ResourceType == "AWS::S3::Bucket" then check_bucket(d, one) end
   end
 end
 
@@ -257,7 +264,7 @@ end
 function M.delete(where, o)
   local cf = place.client(where)
   local d = { where = where, cf = cf, owner = o.owner, emit = o.emit, with_data = o.with_data, patience = o.patience, buckets = {},
-    stack = place.describe(cf, o.id or o.name) }
+    kept = {}, stack = place.describe(cf, o.id or o.name) }
   if is_gone(d.stack) then return end
   is_allowed(d)
   settle(d)
