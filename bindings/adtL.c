@@ -2,6 +2,7 @@
 #include "adtL.h"
 
 #include "base/mem.h"
+#include "base/nearest.h"
 
 #include <string.h>
 
@@ -129,40 +130,14 @@ const char *adtL_optstring(lua_State *L, int idx, const char *field, const char 
     return s;
 }
 
-/* How many letters two names differ by; enough for names of up to 31 letters. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[32], n = strlen(b);
-    if (n > 31 || strlen(a) > 31)
-        return 32;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diag = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t swap = diag + (a[i - 1] != b[j - 1]);
-            diag = row[j];
-            size_t best = row[j] < row[j - 1] ? row[j] : row[j - 1];
-            row[j] = best + 1 < swap ? best + 1 : swap;
-        }
-    }
-    return row[n];
-}
-
 static int unknown_field(lua_State *L, const char *what, const char *key, const char *const *known)
 {
-    const char *nearest = NULL;
-    size_t best = strlen(key) / 3 + 2;
-    for (; *known; known++) {
-        size_t d = distance(key, *known);
-        if (d < best) {
-            best = d;
-            nearest = *known;
-        }
-    }
-    if (nearest)
-        return luaL_error(L, "%s: unknown option '%s' (did you mean '%s'?)", what, key, nearest);
+    struct adt_nearest near;
+    adt_nearest_begin(&near, key, strlen(key));
+    for (; *known; known++)
+        adt_nearest_try(&near, *known);
+    if (near.found)
+        return luaL_error(L, "%s: unknown option '%s' (did you mean '%s'?)", what, key, near.found);
     return luaL_error(L, "%s: unknown option '%s'", what, key);
 }
 

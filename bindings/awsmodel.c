@@ -95,18 +95,6 @@ static int model_operations(lua_State *L)
     return 1;
 }
 
-/* Calls that change nothing, as AWS names them; a method that may change nothing says so, too. */
-static bool is_read_only(const struct adt_aws_operation *op)
-{
-    static const char *const verbs[] = {"Describe", "List", "Get", "Head", "BatchGet", "Search", "Lookup", "Filter"};
-    if (!strcmp(op->method, "GET") || !strcmp(op->method, "HEAD"))
-        return true;
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (!strncmp(op->name, verbs[i], strlen(verbs[i])))
-            return true;
-    return false;
-}
-
 /* Pushes the sorted names of the input's members: all, or those that take idempotency tokens. */
 static void set_members(lua_State *L, const char *field, const struct adt_aws_member *input, bool tokens)
 {
@@ -149,7 +137,6 @@ static int model_operation(lua_State *L)
     if (op->input)
         set_members(L, "input_members", op->input, false);
     set_members(L, "idempotency", op->input, true);
-    set_flag(L, "read_only", is_read_only(op));
     return 1;
 }
 

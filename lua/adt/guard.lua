@@ -15,13 +15,11 @@ function M.check(what)
   end
 end
 
---- Runs `f` with every write refused, in it and in the tasks that it spawns.
----@param f fun(...): ...
----@return any ...
-function M.planning(f, ...)
+-- Runs `f`, in it and in the tasks that it spawns, with `planning` as it is given.
+local function with(planning, f, ...)
   local locals = ctask.locals()
   local outer = locals.planning
-  locals.planning = true
+  locals.planning = planning
   local function ended(ok, ...)
     locals.planning = outer
     if not ok then
@@ -32,22 +30,19 @@ function M.planning(f, ...)
   return ended(xpcall(f, errors.handler, ...))
 end
 
+--- Runs `f` with every write refused, in it and in the tasks that it spawns.
+---@param f fun(...): ...
+---@return any ...
+function M.planning(f, ...)
+  return with(true, f, ...)
+end
+
 --- Runs `f` as a question although it writes: for what leaves everything as it was, as a change set that is made, read
 --- and deleted. Nobody else needs it.
 ---@param f fun(...): ...
 ---@return any ...
 function M.asking(f, ...)
-  local locals = ctask.locals()
-  local outer = locals.planning
-  locals.planning = nil
-  local function ended(ok, ...)
-    locals.planning = outer
-    if not ok then
-      error((...), 0)
-    end
-    return ...
-  end
-  return ended(pcall(f, ...))
+  return with(nil, f, ...)
 end
 
 return M

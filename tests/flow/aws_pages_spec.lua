@@ -1,10 +1,8 @@
---- Pages and waiters over the wire: built-in models, our signer and HTTP client, the strict AWS of tests/peers.
+--- Pages and waiters over the wire: the client and the strict AWS of tests/peers.
+local aws = require "adt.aws"
 local awspeer = require "awspeer"
-local errors = require "adt.error"
-local http = require "adt.http"
 local models = require "adt.aws.models"
 local pages = require "adt.aws.pages"
-local sign = require "adt.aws.sign"
 local support = require "support"
 local waiter = require "adt.aws.waiter"
 
@@ -27,37 +25,15 @@ before_each(function()
 end)
 after_each(function() if peer then awspeer.no_leaks() end end)
 
-local function signed(model, request, url)
-  local given = {
-    url = url, method = request.method, headers = request.headers, body = request.body, region = peer.region,
-    service = model:metadata().signing_name, credentials = peer.keys,
-  }
-  local headers = {}
-  for name, value in pairs(request.headers) do headers[name] = value end
-  for _, header in ipairs(sign.headers(given)) do headers[header.name] = header.value end
-  return headers
-end
-
--- One call, without retries: what pages and waiters need of a client.
+-- A client that counts its calls.
 local function caller(service)
-  local made = { service = service, calls = 0 }
-  function made.call(self, operation, params)
+  local made = aws.client(service, { region = peer.region, endpoint = peer.url, credentials = peer.keys })
+  local counted = { service = service, calls = 0 }
+  function counted.call(self, ...)
     self.calls = self.calls + 1
-    local model = models.find(service, operation).model
-    local request = errors.check(model:request(operation, params))
-    local url = peer.url .. request.path .. (request.query ~= "" and "?" .. request.query or "")
-    local answer = http.request {
-      url = url, method = request.method, body = request.body, headers = signed(model, request, url), read_only = true,
-    }
-    local headers = {}
-    for _, header in ipairs(answer.headers) do headers[header.name] = header.value end
-    if answer.status >= 300 then
-      local f = model:failure(operation, answer.status, headers, answer.body)
-      errors.raise { cause = "service", code = f.code, message = f.message, status = answer.status, request_id = f.request_id }
-    end
-    return errors.check(model:response(operation, answer.status, headers, answer.body))
+    return made:call(...)
   end
-  return made
+  return counted
 end
 
 local INSTANCES = pages.rule(models.find "ec2", "DescribeInstances")

@@ -1,5 +1,4 @@
 --- Stacks in stacks: their events, the reason of a failure in them, what a plan says of them, their end.
-local aws = require "adt.aws"
 local cfn = require "adt.cfn"
 local cfnscene = require "cfnscene"
 local cloudpeer = require "cloudpeer"
@@ -37,7 +36,7 @@ local function where()
 end
 
 local function client(service)
-  return aws.client(service or "cloudformation", where())
+  return peer:client(service or "cloudformation")
 end
 
 local function put(text)

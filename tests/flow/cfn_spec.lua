@@ -1,5 +1,4 @@
 --- Stacks from recipes: made, changed, found again, refused, rolled back, deleted, whatever stands in the way.
-local aws = require "adt.aws"
 local cfn = require "adt.cfn"
 local cfnscene = require "cfnscene"
 local cloudpeer = require "cloudpeer"
@@ -19,7 +18,7 @@ local function where()
 end
 
 local function client(service)
-  return aws.client(service or "cloudformation", where())
+  return peer:client(service or "cloudformation")
 end
 
 local function go(s, code, ...)

@@ -1,5 +1,4 @@
 --- The bucket's recipe against a cloud: made, checked, taken down unless it holds something; and its mail function, run.
-local aws = require "adt.aws"
 local cfn = require "adt.cfn"
 local cloudpeer = require "cloudpeer"
 local json = require "adt.json"
@@ -14,25 +13,15 @@ setup(function() peer = not why and cloudpeer.start() end)
 teardown(function() if peer then peer:__close() end end)
 before_each(function() if why then pending(why) else peer:reset() end end)
 
-local function scene()
-  local s = support.scene()
-  for name, value in pairs(peer.environ) do s.env[name] = value end
-  return s
-end
-
 local function go(s, code, ...)
   local r = s:run { RECIPE, ... }
   assert.equal(code, r.code, r.stdout .. r.stderr)
   return r.stdout, r.stderr
 end
 
-local function client(service)
-  return aws.client(service, { region = peer.region, endpoint = peer.url, credentials = peer.keys })
-end
-
 local function buckets()
   local names = {}
-  for i, bucket in ipairs(client("s3"):ListBuckets({}).Buckets or {}) do names[i] = bucket.Name end
+  for i, bucket in ipairs(peer:client("s3"):ListBuckets({}).Buckets or {}) do names[i] = bucket.Name end
   return names
 end
 
@@ -40,7 +29,7 @@ local NAME = "adtlua-123456789012-us-east-1"
 
 describe("the bucket", function()
   it("is planned, made, checked and taken down, and nothing is left", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local out = go(s, 0, "plan")
     assert.matches("makes a stack of 2 resources", out, 1, true)
     assert.same({}, buckets())
@@ -53,7 +42,7 @@ describe("the bucket", function()
   end)
 
   it("keeps versions, and has a name for HyperPod, when asked", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local out = go(s, 0, "--purpose", "lifecycle", "--versions", "--name", "scripts")
     assert.matches("ok +versions are kept: Enabled", out)
     assert.same({ "sagemaker-" .. NAME }, buckets())
@@ -62,8 +51,8 @@ describe("the bucket", function()
   end)
 
   it("brings mail when asked, in a stack of its own, and down takes both", function()
-    local s <close> = scene()
-    local cf = client "cloudformation"
+    local s <close> = peer:scene()
+    local cf = peer:client "cloudformation"
     go(s, 0, "--mail-from", "a@b.org", "--mail-to", "c@d.org")
     local mail = cf:DescribeStackResources({ StackName = "s3-mail" }).StackResources
     local types = {}
@@ -74,12 +63,12 @@ describe("the bucket", function()
     go(s, 0, "down", "-y")
     assert.same({}, buckets())
     for _, stack in ipairs(cf:DescribeStacks({}).Stacks) do assert.equal("DELETE_COMPLETE", stack.StackStatus) end
-    assert.same({}, client("logs"):DescribeLogGroups({}).logGroups)
-    assert.same({}, client("iam"):ListRoles({}).Roles)
+    assert.same({}, peer:client("logs"):DescribeLogGroups({}).logGroups)
+    assert.same({}, peer:client("iam"):ListRoles({}).Roles)
   end)
 
   it("is planned as the golden files say", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local text, data = go(s, 0, "plan"), json.decode((go(s, 0, "plan", "-o", "json")))
     local got = { ["s3.txt"] = text:gsub("%(%d+%.%d s%)", "(N s)"),
       ["s3.json"] = json.encode({ changes = data.changes, verdict = data.verdict }, { pretty = true }) .. "\n" }
@@ -91,25 +80,25 @@ describe("the bucket", function()
   end)
 
   it("that holds anything is not taken down, unless told", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     go(s, 0, "--bucket", "my-data")
     -- The policy denies what comes without TLS, and the cloud of the tests has none.
-    client("s3"):DeleteBucketPolicy { Bucket = "my-data" }
-    client("s3"):PutObject({ Bucket = "my-data", Key = "a/b" }, { body = "x" })
+    peer:client("s3"):DeleteBucketPolicy { Bucket = "my-data" }
+    peer:client("s3"):PutObject({ Bucket = "my-data", Key = "a/b" }, { body = "x" })
     local r = s:run { RECIPE, "down", "-y" }
     assert.not_equal(0, r.code)
     assert.matches("my%-data", r.stderr)
     assert.matches("--with-data", r.stderr, 1, true)
     assert.same({ "my-data" }, buckets())
-    assert.equal("x", client("s3"):GetObject({ Bucket = "my-data", Key = "a/b" }).Body)
+    assert.equal("x", peer:client("s3"):GetObject({ Bucket = "my-data", Key = "a/b" }).Body)
     go(s, 0, "down", "-y", "--with-data")
     assert.same({}, buckets())
   end)
 
   it("that was opened fails the check that says so", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     go(s, 0, "--bucket", "my-data")
-    local s3 = client "s3"
+    local s3 = peer:client "s3"
     s3:PutPublicAccessBlock { Bucket = "my-data", PublicAccessBlockConfiguration = { BlockPublicAcls = true, IgnorePublicAcls = true,
       BlockPublicPolicy = false, RestrictPublicBuckets = true } }
     s3:DeleteBucketPolicy { Bucket = "my-data" }
@@ -119,15 +108,15 @@ describe("the bucket", function()
   end)
 
   it("of another is left alone", function()
-    client("s3"):CreateBucket { Bucket = "taken" }
-    local s <close> = scene()
+    peer:client("s3"):CreateBucket { Bucket = "taken" }
+    local s <close> = peer:scene()
     local _, err = go(s, 4, "--bucket", "taken")
     assert.matches("taken", err, 1, true)
     assert.same({ "taken" }, buckets())
   end)
 
   it("has a name that S3 and HyperPod take, which is checked before anything is asked", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     for name, text in pairs { ab = "2 characters", ["My-data"] = "no bucket has", ["a..b"] = "two dots", ["10.0.0.1"] = "an address",
       ["xn--data"] = "begins with 'xn--'", ["data-s3alias"] = "ends with '-s3alias'", [("a"):rep(64)] = "64 characters",
       ["-ab"] = "no bucket has" } do
@@ -145,7 +134,7 @@ describe("the mail function", function()
   local function deliver(events)
     local python, missing = testpython.find "boto3"
     if not python then return nil, missing end
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local code = cfn.template("templates/s3/hyperpod_mail.yaml").resources.Function.Properties.Code.ZipFile
     s:recipe("index.py", code)
     s:recipe("drive.py", [[

@@ -1,5 +1,4 @@
 --- The network's recipe against a cloud: planned, made, checked, taken down, in every form; and refused where it must be.
-local aws = require "adt.aws"
 local cloudpeer = require "cloudpeer"
 local json = require "adt.json"
 local support = require "support"
@@ -12,25 +11,15 @@ setup(function() peer = not why and cloudpeer.start() end)
 teardown(function() if peer then peer:__close() end end)
 before_each(function() if why then pending(why) else peer:reset() end end)
 
-local function scene()
-  local s = support.scene()
-  for name, value in pairs(peer.environ) do s.env[name] = value end
-  return s
-end
-
 local function go(s, code, ...)
   local r = s:run { RECIPE, ... }
   assert.equal(code, r.code, r.stdout .. r.stderr)
   return r.stdout, r.stderr
 end
 
-local function client(service)
-  return aws.client(service, { region = peer.region, endpoint = peer.url, credentials = peer.keys })
-end
-
 -- What there is of everything that a network is made of.
 local function census()
-  local ec2, logs, iam = client "ec2", client "logs", client "iam"
+  local ec2, logs, iam = peer:client "ec2", peer:client "logs", peer:client "iam"
   local counts = {}
   for operation, key in pairs { DescribeVpcs = "Vpcs", DescribeSubnets = "Subnets", DescribeRouteTables = "RouteTables",
     DescribeInternetGateways = "InternetGateways", DescribeAddresses = "Addresses", DescribeSecurityGroups = "SecurityGroups",
@@ -48,7 +37,7 @@ end
 
 local function stacks()
   local n = 0
-  for _, stack in ipairs(client("cloudformation"):DescribeStacks({}).Stacks) do n = n + (stack.StackStatus ~= "DELETE_COMPLETE" and 1 or 0) end
+  for _, stack in ipairs(peer:client("cloudformation"):DescribeStacks({}).Stacks) do n = n + (stack.StackStatus ~= "DELETE_COMPLETE" and 1 or 0) end
   return n
 end
 
@@ -67,7 +56,7 @@ describe("the network", function()
   } do
     local words = { table.unpack(form, 2) }
     it("of " .. form[1] .. " is planned, made, checked and taken down, and nothing is left", function()
-      local s <close> = scene()
+      local s <close> = peer:scene()
       local before = census()
       assert.matches("it depends on network", (go(s, 0, "plan", table.unpack(words))), 1, true)
       assert.same(before, census())
@@ -84,7 +73,7 @@ describe("the network", function()
   end
 
   it("is planned as the golden files say", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     same_as("vpc.txt", (go(s, 0, "plan")))
     same_as("vpc_one_zone.txt", (go(s, 0, "plan", "--zones", "us-east-1a", "--no-public")))
     local document = json.decode((go(s, 0, "plan", "-o", "json")))
@@ -92,9 +81,9 @@ describe("the network", function()
   end)
 
   it("that has lost its way out fails the check that says so", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     go(s, 0, "--zones", "us-east-1a")
-    local ec2 = client "ec2"
+    local ec2 = peer:client "ec2"
     local nat = ec2:DescribeNatGateways({}).NatGateways[1].NatGatewayId
     local found = ec2:DescribeRouteTables { Filters = { { Name = "route.nat-gateway-id", Values = { nat } } } }.RouteTables[1]
     ec2:DeleteRoute { RouteTableId = found.RouteTableId, DestinationCidrBlock = "0.0.0.0/0" }
@@ -103,9 +92,9 @@ describe("the network", function()
   end)
 
   it("whose EFA group was narrowed fails that check", function()
-    local s <close> = scene()
+    local s <close> = peer:scene()
     go(s, 0, "--zones", "us-east-1a")
-    local ec2 = client "ec2"
+    local ec2 = peer:client "ec2"
     local group
     for _, each in ipairs(ec2:DescribeSecurityGroups({}).SecurityGroups) do
       if each.Description:find "EFA needs" then group = each.GroupId end
@@ -121,7 +110,7 @@ end)
 describe("a network that cannot be", function()
   -- The run ends so, with nothing made and, where said, nothing asked.
   local function refused(code, words, ...)
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local before = census()
     local asked = #peer:log()
     local _, err = go(s, code, table.unpack(words))
@@ -148,7 +137,7 @@ describe("a network that cannot be", function()
     peer:control { offers = { ["p5.48xlarge"] = { "us-east-1c", "us-east-1f" } } }
     refused(5, { "--zones", "us-east-1a", "--instance", "p5.48xlarge" }, "us-east-1a does not offer p5.48xlarge", "us-east-1c, us-east-1f")
     refused(5, { "--count", "3", "--instance", "p5.48xlarge" }, "3 zones are wanted, and us-east-1 has 2 that offer p5.48xlarge")
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local out = go(s, 0, "plan", "--instance", "p5.48xlarge")
     assert.matches("us-east-1c (use1-az2), us-east-1f", out, 1, true)
     assert.matches("32 EFA interfaces on 32 network cards, by DescribeInstanceTypes", out, 1, true)
@@ -161,20 +150,20 @@ describe("a network that cannot be", function()
     refused(5, {}, "VPCs of the region")
     peer:control { quotas = { ["L-F678F1CE"] = 5, ["L-0263D0A3"] = 0 } }
     refused(5, {}, "Elastic IP addresses of the region: 0 of 0")
-    local s <close> = scene()
+    local s <close> = peer:scene()
     go(s, 0, "plan", "--no-public")
   end)
 
   it("goes on where quotas may not be asked, and says so", function()
     peer:control { fault = "error", service = "servicequotas", status = 400, code = "AccessDeniedException", message = "no" }
-    local s <close> = scene()
+    local s <close> = peer:scene()
     assert.matches("unknown, may not be asked: AccessDenied", (go(s, 0, "plan")))
   end)
 
   it("leaves a stack of that name that it has not made", function()
-    local cf = client "cloudformation"
+    local cf = peer:client "cloudformation"
     cf:CreateStack { StackName = "vpc", TemplateBody = "Resources: {H: {Type: AWS::CloudFormation::WaitConditionHandle}}" }
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local _, err = go(s, 2)
     assert.matches("there is a stack 'vpc' that adtlua has not made", err, 1, true)
     assert.equal(1, stacks())
@@ -183,7 +172,7 @@ describe("a network that cannot be", function()
 
   it("is rolled back when a resource fails, and its own reason comes first", function()
     peer:control { fail = { { resource = "NatGateway", reason = "Network vpc has no Internet gateway attached" } } }
-    local s <close> = scene()
+    local s <close> = peer:scene()
     local before = census()
     local _, err = go(s, 4)
     assert.matches("NatGateway (AWS::EC2::NatGateway): Network vpc has no Internet gateway attached", err, 1, true)

@@ -76,13 +76,12 @@ describe("a model", function()
     assert.same({ "DescribeThings", "OpenDoor", "PutThing" }, json_service:operations())
     assert.is_nil(json_service:operation "None")
     local op = json_service:operation "DescribeThings"
-    assert.is_true(op.read_only)
     assert.same({ "ClientToken" }, op.idempotency)
     assert.same({ "At", "Choice", "ClientToken", "Count", "Data", "Events", "Filters", "Free", "Labels", "Name", "On", "Ratio",
       "Tree" }, op.input_members)
     op = json_service:operation "PutThing"
-    assert.same({ "PUT", "Body", "Type", true, false, false },
-      { op.method, op.streaming_input, op.checksum_algorithm_member, op.checksum_required, op.read_only, op.unsigned_request })
+    assert.same({ "PUT", "Body", "Type", true, false },
+      { op.method, op.streaming_input, op.checksum_algorithm_member, op.checksum_required, op.unsigned_request })
     op = json_service:operation "OpenDoor"
     assert.same({ "{Account}.", true, true }, { op.host_prefix, op.unsigned_request, op.gzip })
   end)

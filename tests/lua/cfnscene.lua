@@ -51,11 +51,10 @@ return adt.recipe { name = "net", kind = "architecture",
 ---@param spec? string more fields of the stack
 ---@param text? string another template
 function M.new(peer, spec, text)
-  local s = support.scene()
+  local s = peer:scene()
   os.execute(("mkdir -p %s %s"):format(support.quote(s:path_of "templates/net"), support.quote(s:path_of "config")))
   s:recipe("templates/net/net.yaml", text or M.TEMPLATE)
   s:recipe("net.lua", (M.RECIPE:gsub("@SPEC@", function() return spec or "" end)))
-  for name, value in pairs(peer.environ) do s.env[name] = value end
   s.env.AWS_RETRY_MODE = "standard"
   return s
 end

@@ -1,12 +1,10 @@
 --- An AWS with a CloudFormation that works, for specs: tests/peers/aws/cloud/serve; gone with the variable or with this process.
-local awspeer = require "awspeer"
-local errors = require "adt.error"
-local http = require "adt.http"
-local json = require "adt.json"
+local childpeer = require "childpeer"
 local process = require "adt.process"
+local support = require "support"
 local testpython = require "testpython"
 
-local M = { no_leaks = awspeer.no_leaks }
+local M = { no_leaks = childpeer.no_leaks }
 
 local OPTIONS = { region = true, control = true }
 
@@ -38,12 +36,7 @@ function M.start(options)
   local region = options.region or "us-east-1"
   local child = process.spawn { python, "tests/peers/aws/cloud/serve", "--region", region, stdin = "pipe", stdout = "pipe", dies_with_parent = true }
   local self = setmetatable({ process = child, region = region, keys = { access_key = "test", secret = "test" } }, Peer)
-  local line = child:lines()()
-  if not line then
-    self:__close()
-    errors.raise { cause = "program", message = "the cloud of the tests does not start" }
-  end
-  self.port = json.decode(line).port
+  self.port = childpeer.said(self, "the cloud of the tests").port
   self.url = "http://127.0.0.1:" .. self.port
   self.environ = { AWS_ENDPOINT_URL = self.url, AWS_ACCESS_KEY_ID = "test", AWS_SECRET_ACCESS_KEY = "test", AWS_REGION = region,
     AWS_DEFAULT_REGION = region, AWS_EC2_METADATA_DISABLED = "true", AWS_CONFIG_FILE = "/dev/null", AWS_SHARED_CREDENTIALS_FILE = "/dev/null" }
@@ -53,36 +46,23 @@ function M.start(options)
   return self
 end
 
-function Peer:_call(method, page, value)
-  local response = http.request { url = self.url .. page, method = method, body = value and json.encode(value) or nil, max_body = 1 << 28 }
-  if response.status ~= 200 then
-    error(("the cloud of the tests: %s: %s"):format(page, response.body), 3)
-  end
-  return json.decode(response.body)
+-- Its rules are in tests/peers/aws/control.py, its settings in `configure` of aws/cloud/serve; control{} answers what was planted.
+childpeer.controlled(Peer, "the cloud of the tests")
+
+--- A client of one of its services.
+---@param service string
+---@return adt.aws.Client
+function Peer:client(service)
+  return require("adt.aws").client(service, { region = self.region, endpoint = self.url, credentials = self.keys, retry = { mode = "standard" } })
 end
 
---- Makes it slow, poor or hostile: one rule (`fault = ...`) of aws/control.py, or settings: `configure` in aws/cloud/serve.
----@param what table
----@return table answer of what was planted
-function Peer:control(what)
-  return self:_call("POST", "/_control", what)
+--- A scene whose programs use it.
+function Peer:scene()
+  local s = support.scene()
+  for name, value in pairs(self.environ) do s.env[name] = value end
+  return s
 end
 
---- Every request so far: service, operation, region, method, path, body, fault, status ...
----@return table[]
-function Peer:log()
-  return self:_call("GET", "/_log")
-end
-
---- As freshly started.
-function Peer:reset()
-  self:_call("POST", "/_reset", {})
-end
-
-function Peer:__close()
-  self.process:close_stdin()
-  self.process:wait()
-  self.process:close()
-end
+Peer.__close = childpeer.close
 
 return M

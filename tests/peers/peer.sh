@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# peer.sh - what up and down of the single-folder peers share: the folder, and processes started, seen and ended by their pid
+# peer.sh - what up and down of the single-folder peers share: the folder, its ports and its end
 #
 # Before it is sourced: here (the peer's folder), PEER (its name), MARK (a variable that every process of it carries, whose
 # value is the peer's folder).
@@ -7,59 +7,20 @@
 PATH=$PATH:/usr/sbin:/sbin
 
 say() { printf '%s %s: %s\n' "$PEER" "${0##*/}" "$*" >&2; }
-die() {
-    local status=$1
-    shift
-    say "$@"
-    exit "$status"
-}
+
+# shellcheck source=tests/peers/processes.sh
+. "${BASH_SOURCE[0]%/*}/processes.sh"
 
 # use_dir DIR: the folder that everything is in
 use_dir() {
     DIR=$(realpath -m "$1")
+    MARKED=$MARK=$DIR
     # From here on every child is recognised by this.
-    export "$MARK=$DIR"
+    export "${MARKED?}"
 }
 
 # is_peer: DIR was made by up
 is_peer() { [ "$(cat "$DIR/run/peer" 2>/dev/null)" = "$PEER" ] || [ -e "$DIR/run/keeper.pid" ]; }
-
-# lock: up and down take turns; what they start does not hold it
-lock() { exec 9>"$DIR/run/lock" && flock 9; }
-
-# await SECONDS COMMAND...: until the command succeeds
-await() {
-    local tries=$(($1 * 50))
-    shift
-    until "$@"; do
-        [ $((tries -= 1)) -gt 0 ] || return 1
-        sleep 0.02
-    done
-}
-
-# ours PID: the process lives and was started for this peer. kill -0 would not do: it succeeds on a zombie (whose
-# environment reads empty) and on a stranger who has been given the number since.
-ours() {
-    local words word
-    { mapfile -d '' -t words <"/proc/$1/environ"; } 2>/dev/null || return 1
-    for word in "${words[@]}"; do
-        [ "$word" = "$MARK=$DIR" ] && return 0
-    done
-    return 1
-}
-
-# pid_of NAME: into $pid, the live daemon's
-pid_of() {
-    pid=
-    [ -s "$DIR/run/$1.pid" ] || return 1
-    pid=$(<"$DIR/run/$1.pid")
-    ours "$pid"
-}
-
-gone() { ! ours "$1"; }
-
-# listening PORT: asked of the kernel
-listening() { grep -q ":$(printf %04X "$1") 0*:0000 0A " /proc/net/tcp; }
 
 # launch NAME COMMAND...: in a session of its own and in the foreground there, so that its pid is known at once
 launch() {
@@ -67,31 +28,6 @@ launch() {
     shift
     setsid "$@" </dev/null >"$DIR/log/$name.out" 2>&1 9>&- &
     echo $! >"$DIR/run/$name.pid"
-}
-
-# came_up NAME SECONDS COMMAND...: waits for a launched daemon; its last words when it ends instead
-came_up() {
-    local name=$1 seconds=$2 pid
-    shift 2
-    # shellcheck disable=SC2317 # await calls it
-    ready_or_dead() { "$@" || ! kill -0 "$(<"$DIR/run/$name.pid")" 2>/dev/null; }
-    if await "$seconds" ready_or_dead "$@" && pid_of "$name"; then
-        return 0
-    fi
-    say "$name did not come up; the end of its log:"
-    tail -q -n 5 "$DIR/log/$name.log" "$DIR/log/$name.out" >&2 2>/dev/null
-    return 1
-}
-
-# end NAME SIGNAL [SECONDS]: the daemon is gone afterwards, by force after that time
-end() {
-    local name=$1 signal=$2 seconds=${3:-10} pid
-    if pid_of "$name"; then
-        kill -"$signal" "$pid"
-        await "$seconds" gone "$pid" || kill -KILL "$pid" 2>/dev/null
-        await 5 gone "$pid" || say "$name, process $pid, does not end"
-    fi
-    rm -f "$DIR/run/$name.pid"
 }
 
 # hold_ports COUNT: the keeper comes before all else; from here on the peer ends with its owner, however far it has come.
@@ -102,15 +38,6 @@ hold_ports() {
     echo "$PEER" >"$DIR/run/peer"
     lock
     keeper_alive || die 75 "the owner, process $OWNER, is gone"
-}
-
-# keeper_alive: it holds the ports and watches the owner
-keeper_alive() {
-    local words
-    [ -s "$DIR/run/keeper.pid" ] || return 1
-    pid=$(<"$DIR/run/keeper.pid")
-    { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
-    [[ "${words[*]}" = */keeper\ $DIR\ * ]]
 }
 
 keeper_gone() { ! keeper_alive; }

@@ -92,7 +92,8 @@ function Client.__index(self, name)
     end
     error(err, 0)
   end
-  method = function(client, params, how) return client:call(name, params, how) end
+  -- The answer alone, so that adt.try() gives it, or nil and the error.
+  method = function(client, params, how) return (client:call(name, params, how)) end
   operations[name] = method
   return method
 end
@@ -101,9 +102,14 @@ function Client.__tostring(self)
   return ("aws.client(%s, %s)"):format(self.service, self.endpoint)
 end
 
--- Verbs that change nothing beside those that the model knows.
-local READING = { Assume = true, Validate = true, Simulate = true, Decode = true, Query = true, Scan = true, Select = true,
-  Estimate = true, Verify = true }
+-- Verbs that change nothing, as AWS names its operations.
+local READING = { Describe = true, List = true, Get = true, Head = true, Search = true, Lookup = true, Filter = true, Assume = true,
+  Validate = true, Simulate = true, Decode = true, Query = true, Scan = true, Select = true, Estimate = true, Verify = true }
+
+local function reads(operation)
+  return operation.method == "GET" or operation.method == "HEAD" or READING[operation.name:match "^%u%l+"]
+    or operation.name:find "^BatchGet" ~= nil or false
+end
 
 --- What is known of an operation; kept.
 ---@param name string
@@ -115,7 +121,7 @@ function Client:plan(name)
     local found = models.find(self.service, name)
     plan = { name = name, what = self.service .. " " .. name, model = found.model, found = found,
       info = found.model:operation(name), protocol = found.model:metadata().protocol }
-    plan.info.read_only = plan.info.read_only or READING[name:match "^%u%l+"] or false
+    plan.info.read_only = reads(plan.info)
     self.plans[name] = plan
   end
   return plan

@@ -164,7 +164,7 @@ end
 
 -- One call: its answer, or the error that the service gave instead.
 local function try(client, rule, params)
-  local response, err = errors.try(client.call, client, rule.operation, params or {})
+  local response, err = errors.try(function() return (client:call(rule.operation, params or {})) end)
   if err and OURS[err.cause] then
     error(err, 0)
   end
