@@ -59,10 +59,9 @@ local FEW = { LimitExceededException = 3, CouldNotResolveHost = 3, CouldNotConne
 
 -- --- which operations may be repeated --------------------------------------------------------------------------------
 
--- Doing these twice leaves things as doing them once.
-local REPEATABLE = { "Describe", "Get", "List", "BatchGet", "Head", "Search", "Lookup", "Filter", "Query", "Scan", "Validate",
-  "Simulate", "Decode", "Assume", "Delete", "Deregister", "Put", "Set", "Tag", "Untag", "Modify", "Terminate", "Stop",
-  "Cancel", "Enable", "Disable", "Attach", "Detach", "Associate", "Disassociate" }
+-- Doing these twice leaves things as doing them once. Those that only read are known to be (`read_only`).
+local REPEATABLE = { "Delete", "Deregister", "Put", "Set", "Tag", "Untag", "Modify", "Terminate", "Stop", "Cancel", "Enable", "Disable",
+  "Attach", "Detach", "Associate", "Disassociate" }
 local REPEATABLE_METHOD = set "GET HEAD PUT DELETE OPTIONS"
 
 -- What costs money each time: PurchaseCapacityBlock has no token to tell a repetition by.
