@@ -230,13 +230,12 @@ static int serialise(struct adt_aws_maker *m)
 static int build(struct adt_aws_maker *m, const struct adt_value *params, const char *token)
 {
     static const struct adt_value none = {.type = ADT_VALUE_OBJECT};
-    if (!params)
+    /* To Lua an empty table is no more an object than an array. */
+    if (!params || (params->type == ADT_VALUE_ARRAY && !params->list.n))
         params = &none;
-    if (params->type != ADT_VALUE_OBJECT && params->type != ADT_VALUE_ARRAY)
+    if (params->type != ADT_VALUE_OBJECT)
         return adt_error_set(m->err, ADT_USAGE, "WrongType", "the parameters of %s are a table with names",
                              m->op->name);
-    if (params->type == ADT_VALUE_ARRAY && !params->list.n)
-        params = &none;
     if (!(params = with_token(m, params, token)) || adt_aws_request_check(m, params) < 0)
         return -1;
     m->params = params;

@@ -126,7 +126,7 @@ static int on_end(void *ctx)
     struct adt_value *items = adt_arena_alloc(&b->arena, n, sizeof *items), *keys = NULL;
     if (!items || (o.object && !(keys = adt_arena_alloc(&b->arena, n, sizeof *keys))))
         return fail(b);
-    const struct adt_value *from = b->stack + o.first;
+    const struct adt_value *from = n ? b->stack + o.first : NULL;
     for (size_t i = 0; i < n; i++) {
         if (keys)
             keys[i] = *from++;

@@ -175,6 +175,15 @@ describe("parameters that are wrong are told what and where:", function()
     assert.matches("needs 'Key'", at("$", "MissingMember", { Bucket = "b" }, service "rest-xml", "PutThing").message, 1, true)
   end)
 
+  it("is a table with names, also where a token is to be put into it", function()
+    for _, operation in ipairs { "DescribeThings", "PutThing" } do
+      local request, err = json_service:request(operation, { "x", "y" }, "token")
+      assert.is_nil(request)
+      assert.same({ "usage", "WrongType" }, { err.cause, err.code })
+      assert.matches("are a table with names", err.message, 1, true)
+    end
+  end)
+
   it("a type that does not fit, and nothing is converted", function()
     local function wrong(name, value, needed)
       local err = at("$." .. name, "WrongType", { Name = "n", [name] = value })
